@@ -1,0 +1,140 @@
+/**
+ * The journal of objects that are being written or deleted: what makes a crash harmless.
+ *
+ * An entry goes in before the first byte of an upload, and out in the commit that makes the asset. A deletion puts one in
+ * with the commit that takes the asset away. So an object without an asset always has an entry, and `sweep` removes what
+ * the entries name that nobody is working on any more.
+ *
+ * | key                                    | value                           |
+ * | -------------------------------------- | ------------------------------- |
+ * | `["pending", assets_db_id, asset_id]`  | `{objectKey, touchedAt, owner}` |
+ */
+import type { ObjectStore } from "../objects/object_store.ts";
+import type { Alongside } from "../collection/truth.ts";
+
+/** How often a running write says that it is still running. */
+const HEARTBEAT_MS = 60_000;
+
+/** An entry of another process that was not touched for this long belongs to nobody. */
+const STALE_AFTER_MS = 15 * 60_000;
+
+interface Entry {
+  objectKey: string;
+  /** Milliseconds since the epoch. */
+  touchedAt: number;
+  /** The process that works on it. */
+  owner: string;
+}
+
+/** An entry that this process holds. */
+export interface JournalEntry {
+  readonly objectKey: string;
+  /** For the commit that makes the asset: it fails if the entry was swept, and takes it out. */
+  settle(): Promise<Alongside>;
+  /** Takes the entry out when nothing is left of the write. */
+  drop(): Promise<void>;
+  /** Stops the heartbeat and leaves the entry to the sweeper: the object could not be removed. */
+  abandon(): void;
+}
+
+/** The journal of one Assets DB in its KV. */
+export class Journal {
+  readonly #kv: Deno.Kv;
+  readonly #assetsDbId: string;
+  readonly #owner = crypto.randomUUID();
+  /** Whether other processes may be writing to the same store through the same KV. */
+  readonly #isShared: boolean;
+
+  constructor(options: { kv: Deno.Kv; assetsDbId: string; isShared: boolean }) {
+    this.#kv = options.kv;
+    this.#assetsDbId = options.assetsDbId;
+    this.#isShared = options.isShared;
+  }
+
+  /** Enters a write that is about to begin. Release it by one of the entry's methods. */
+  async begin(id: string, objectKey: string): Promise<JournalEntry> {
+    const key = this.#key(id);
+    const write = async () => {
+      return (await this.#kv.set(key, this.#entry(objectKey))).versionstamp;
+    };
+    let versionstamp = await write();
+    let beating = Promise.resolve();
+    const heartbeat = setInterval(() => {
+      beating = beating.then(async () => {
+        const entry = this.#entry(objectKey);
+        const beat = await this.#kv.atomic().check({ key, versionstamp }).set(key, entry).commit();
+        if (beat.ok) versionstamp = beat.versionstamp;
+      }).catch(() => {
+        // The KV is away; the next beat tries again, and the commit finds out.
+      });
+    }, HEARTBEAT_MS);
+    const stop = async () => {
+      clearInterval(heartbeat);
+      await beating;
+    };
+    return {
+      objectKey,
+      async settle() {
+        await stop();
+        return {
+          checks: [{ key, versionstamp }],
+          write: (operation) => void operation.delete(key),
+        };
+      },
+      drop: async () => {
+        await stop();
+        await this.#kv.delete(key);
+      },
+      abandon: () => clearInterval(heartbeat),
+    };
+  }
+
+  /** For the commit that takes an asset away: its object is to be deleted. */
+  deletion(id: string, objectKey: string): Alongside {
+    return { write: (operation) => void operation.set(this.#key(id), this.#entry(objectKey)) };
+  }
+
+  /** Removes an object whose asset is gone, then its entry. */
+  async finishDeletion(id: string, objectKey: string, store: ObjectStore): Promise<void> {
+    await store.delete(objectKey);
+    await this.#kv.delete(this.#key(id));
+  }
+
+  /**
+   * Removes what entries name that nobody works on: objects, temporary files, multipart uploads. Returns how many entries
+   * were cleared.
+   *
+   * @param options.now milliseconds since the epoch
+   */
+  async sweep(store: ObjectStore, options: { now?: number; signal?: AbortSignal } = {}): Promise<number> {
+    const { now = Date.now() } = options;
+    let cleared = 0;
+    for await (
+      const { key, value, versionstamp } of this.#kv.list<Entry>({ prefix: ["pending", this.#assetsDbId] })
+    ) {
+      options.signal?.throwIfAborted();
+      // Where nothing shares the KV, another process can only be a dead one.
+      const isDead = !this.#isShared && value.owner !== this.#owner;
+      if (!isDead && now - value.touchedAt < STALE_AFTER_MS) continue;
+      // Taking it over makes a commit that still waits for it fail, so the object is nobody's from here on.
+      const taken = await this.#kv.atomic().check({ key, versionstamp }).set(
+        key,
+        this.#entry(value.objectKey),
+      ).commit();
+      if (!taken.ok) continue;
+      for await (const write of store.listUnfinished(value.objectKey)) await store.discardUnfinished(write);
+      await store.delete(value.objectKey);
+      await this.#kv.delete(key);
+      cleared++;
+    }
+    return cleared;
+  }
+
+  #key(id: string): Deno.KvKey {
+    return ["pending", this.#assetsDbId, id];
+  }
+
+  #entry(objectKey: string): Entry {
+    return { objectKey, touchedAt: Date.now(), owner: this.#owner };
+  }
+}

@@ -1,0 +1,293 @@
+/** The use cases of an Assets DB: everything that can be done with an asset but the streaming of its file in (`upload.ts`). */
+import { getLogger } from "@logtape/logtape";
+import { v7 as uuidV7 } from "uuid";
+import { Collection, DocumentChanged, type Stored } from "../collection/collection.ts";
+import { type Once, runOnce, together } from "../collection/idempotency.ts";
+import { asJsonObject, isJsonObject, type JsonObject } from "../collection/json.ts";
+import type { UniqueValue } from "../collection/truth.ts";
+import { ServiceError } from "../errors.ts";
+import type { ObjectStore } from "../objects/object_store.ts";
+import { Journal } from "./journal.ts";
+import { type Asset, assetUri, type CreateBody, MAX_ASSET_BYTES, type StoredAsset } from "./schema.ts";
+import { updateAsset } from "./update.ts";
+
+const log = getLogger(["assets-server", "assets"]);
+
+/** How often a change is made anew when others change the same asset at the same time. */
+const MAX_TRIES = 20;
+
+/** What an Assets DB works with. */
+export interface AssetServiceOptions {
+  kv: Deno.Kv;
+  /** Whether other nodes work with the same KV. */
+  isShared: boolean;
+  store: ObjectStore;
+  assetsDbId: string;
+  /** The URL under which clients reach this server, without a slash at the end. Known once it listens. */
+  publicUrl: () => string;
+}
+
+/** An asset as it was found. */
+export interface FoundAsset {
+  id: string;
+  asset: Asset;
+  /** A strong entity tag, quotes included; it changes whenever what clients see changes. */
+  etag: string;
+}
+
+/** Where the file of an asset is. */
+export type FileLocation =
+  | { kind: "here"; objectKey: string; storedAt: Date; asset: Asset }
+  | { kind: "elsewhere"; url: string };
+
+/** Checks the precondition of a change against the entity tag it would change; throws if it does not hold. */
+export type Precondition = (etag: string) => void;
+
+/** One Assets DB. */
+export class AssetService {
+  readonly assets: Collection;
+  readonly journal: Journal;
+  readonly options: AssetServiceOptions;
+
+  constructor(options: AssetServiceOptions) {
+    this.options = options;
+    this.journal = new Journal(options);
+    this.assets = new Collection({
+      kv: options.kv,
+      name: "assets",
+      uniqueOf,
+      render: (document) => this.#render(document),
+      maxDocumentBytes: MAX_ASSET_BYTES,
+    });
+  }
+
+  /** Tells the nodes that share the KV where this one is reached. */
+  async announce(): Promise<void> {
+    const { kv, assetsDbId, publicUrl } = this.options;
+    await kv.set(ownerKey(assetsDbId), { public_url: publicUrl() });
+  }
+
+  /**
+   * Makes an asset whose file lives elsewhere, or that has none.
+   *
+   * @returns `{id, asset}`
+   * @throws {ServiceError} `already_exists`, `too_large`
+   */
+  async create(body: CreateBody, once?: Once): Promise<JsonObject> {
+    return await runOnce(this.options.kv, once, async (record) => {
+      const id = uuidV7();
+      const url = body.asset_public_url ?? "";
+      const assetId = body.asset_id || (url === "" ? id : "");
+      const document = this.draft(body, {
+        assetId,
+        url,
+        fileInfo: asJsonObject(body.asset_file_info),
+        object: null,
+      });
+      await this.checkFree(document);
+      const outcome = { id, asset: this.#render(document) };
+      await this.assets.insert(id, document, record(outcome));
+      return outcome;
+    });
+  }
+
+  /**
+   * The asset with this URI or id.
+   *
+   * @throws {ServiceError} `not_found`
+   */
+  async get(reference: string): Promise<FoundAsset> {
+    const stored = await this.#find(reference);
+    return { id: stored.id, asset: this.#render(stored.document), etag: this.#etag(stored) };
+  }
+
+  /**
+   * Changes an asset; see `updateAsset`.
+   *
+   * @returns `{asset}`
+   * @throws {ServiceError} `not_found`, `invalid_request`, `already_exists`, `not_owner`, `too_large`
+   */
+  async update(
+    reference: string,
+    changes: JsonObject,
+    check: Precondition,
+    once?: Once,
+  ): Promise<JsonObject> {
+    return await runOnce(this.options.kv, once, (record) =>
+      this.#change(reference, check, async (stored) => {
+        const document = updateAsset(asStoredAsset(stored.document), this.#render(stored.document), changes);
+        const outcome = { asset: this.#render(document) };
+        await this.assets.replace(stored, document, record(outcome));
+        return outcome;
+      }));
+  }
+
+  /**
+   * Takes an asset away, and its file with it.
+   *
+   * @throws {ServiceError} `not_found`, `not_owner`
+   */
+  async remove(reference: string, check: Precondition, once?: Once): Promise<void> {
+    await runOnce(this.options.kv, once, (record) =>
+      this.#change(reference, check, async (stored) => {
+        const object = asStoredAsset(stored.document)._object;
+        const deletion = object ? this.journal.deletion(stored.id, object.key) : {};
+        await this.assets.remove(stored, together(record({}), deletion));
+        if (object) await this.#deleteObject(stored.id, object.key);
+        return {};
+      }));
+  }
+
+  /**
+   * Where the file of the asset with this asset id or id is.
+   *
+   * @throws {ServiceError} `not_found` if there is no such asset, or no file
+   */
+  async locate(assetId: string): Promise<FileLocation> {
+    const stored = await this.assets.get(assetId) ??
+      await this.assets.find({ field: "asset_id", value: assetId });
+    if (!stored) {
+      throw new ServiceError("not_found", `There is no asset with the id ${JSON.stringify(assetId)}.`);
+    }
+    const asset = this.#render(stored.document);
+    const object = asStoredAsset(stored.document)._object;
+    if (object && asset.assets_db_id === this.options.assetsDbId) {
+      return { kind: "here", objectKey: object.key, storedAt: new Date(object.stored_at), asset };
+    }
+    const url = object ? await this.#urlAtOwner(asset) : asset.asset_public_url;
+    if (url === "") {
+      throw new ServiceError(
+        "not_found",
+        "This asset has no file: it was made without one and without a public URL.",
+      );
+    }
+    return { kind: "elsewhere", url };
+  }
+
+  /**
+   * An asset to be stored, of what a client sent and what the server adds.
+   *
+   * @param facts `url` is of a file elsewhere, `object` of one here
+   */
+  draft(
+    body: Pick<CreateBody, "asset_name" | "asset_version" | "asset_metadata" | "asset_tags">,
+    facts: { assetId: string; url: string; fileInfo: JsonObject; object: StoredAsset["_object"] },
+  ): StoredAsset {
+    const version = { version: body.asset_version?.version ?? "", tag: body.asset_version?.tag ?? "" };
+    return {
+      asset_uri: assetUri(body.asset_name, version),
+      asset_name: body.asset_name,
+      asset_id: facts.assetId,
+      assets_db_id: this.options.assetsDbId,
+      asset_version: version,
+      asset_metadata: body.asset_metadata ?? {},
+      asset_public_url: facts.object ? this.#objectUrl(facts.assetId) : facts.url,
+      asset_file_info: facts.fileInfo,
+      asset_tags: body.asset_tags ?? [],
+      _object: facts.object,
+    };
+  }
+
+  /** Throws `already_exists` if the URI or the asset id is taken. The commit checks again; this one is in time to save an upload. */
+  async checkFree(document: StoredAsset): Promise<void> {
+    await this.assets.checkUnique(document);
+    // The id of an asset names it as well, so nobody else may take it for an asset id.
+    if (document.asset_id !== "" && await this.assets.get(document.asset_id)) {
+      const message = `The asset_id ${JSON.stringify(document.asset_id)} is taken.`;
+      throw new ServiceError("already_exists", message, {
+        details: [{ path: "asset_id", message: "is taken" }],
+      });
+    }
+  }
+
+  /** What clients see of a stored asset: exactly the nine fields, with the URL under which this server is reached now. */
+  #render(document: JsonObject): Asset {
+    const { _object, ...asset } = asStoredAsset(document);
+    if (_object && asset.assets_db_id === this.options.assetsDbId) {
+      return { ...asset, asset_public_url: this.#objectUrl(asset.asset_id) };
+    }
+    return asset;
+  }
+
+  #objectUrl(assetId: string): string {
+    return `${this.options.publicUrl()}/asset-object/${encodeURIComponent(assetId)}`;
+  }
+
+  /** Two assets never have the same versionstamp; a new public URL makes another answer of the same one. */
+  #etag({ versionstamp, document }: Stored): string {
+    const { host, pathname } = new URL(this.options.publicUrl());
+    const place = asStoredAsset(document)._object ? `-${host}${pathname === "/" ? "" : pathname}` : "";
+    return `"${versionstamp}${place}"`;
+  }
+
+  async #find(reference: string): Promise<Stored> {
+    const stored = await this.assets.find({ field: "asset_uri", value: reference }) ??
+      await this.assets.get(reference);
+    if (!stored) throw new ServiceError("not_found", `There is no asset ${JSON.stringify(reference)}.`);
+    return stored;
+  }
+
+  /** Makes a change again and again until nobody else was faster. */
+  async #change<T>(
+    reference: string,
+    check: Precondition,
+    change: (stored: Stored) => Promise<T>,
+  ): Promise<T> {
+    for (let tries = 1;; tries++) {
+      const stored = await this.#find(reference);
+      await this.#checkOwner(asStoredAsset(stored.document));
+      check(this.#etag(stored));
+      try {
+        return await change(stored);
+      } catch (error) {
+        if (!(error instanceof DocumentChanged)) throw error;
+        if (tries === MAX_TRIES) {
+          throw new ServiceError("unavailable", "Too many changes at once; try again.");
+        }
+      }
+    }
+  }
+
+  async #checkOwner(asset: StoredAsset): Promise<void> {
+    if (asset.assets_db_id === this.options.assetsDbId) return;
+    const owner = await this.#ownerUrl(asset.assets_db_id);
+    const where = owner === undefined ? `the Assets DB ${asset.assets_db_id}` : `the Assets DB at ${owner}`;
+    throw new ServiceError("not_owner", `This asset belongs to ${where}; it can be changed there.`, {
+      details: { assets_db_id: asset.assets_db_id, public_url: owner ?? null },
+    });
+  }
+
+  async #ownerUrl(assetsDbId: string): Promise<string | undefined> {
+    const { value } = await this.options.kv.get<JsonObject>(ownerKey(assetsDbId));
+    return typeof value?.public_url === "string" ? value.public_url : undefined;
+  }
+
+  async #urlAtOwner(asset: Asset): Promise<string> {
+    const owner = await this.#ownerUrl(asset.assets_db_id);
+    return owner ? `${owner}/asset-object/${encodeURIComponent(asset.asset_id)}` : asset.asset_public_url;
+  }
+
+  async #deleteObject(id: string, objectKey: string): Promise<void> {
+    try {
+      await this.journal.finishDeletion(id, objectKey, this.options.store);
+    } catch (error) {
+      log.warn("The object {objectKey} is to be deleted, later: {error}", { objectKey, error });
+    }
+  }
+}
+
+function uniqueOf(document: JsonObject): UniqueValue[] {
+  const { asset_uri, asset_id } = asStoredAsset(document);
+  const all = [{ field: "asset_uri", value: asset_uri }, { field: "asset_id", value: asset_id }];
+  return all.filter(({ value }) => value !== "");
+}
+
+/** The documents of the collection are those that `draft` and `updateAsset` made. */
+function asStoredAsset(document: JsonObject): StoredAsset {
+  if (!isJsonObject(document.asset_version)) throw new TypeError("Not a stored asset");
+  return document as StoredAsset;
+}
+
+function ownerKey(assetsDbId: string): Deno.KvKey {
+  return ["assets_db", assetsDbId];
+}

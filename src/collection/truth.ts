@@ -1,0 +1,170 @@
+/**
+ * The documents of a collection in Deno KV: the truth that everything else is derived from.
+ *
+ * | key                                       | value                                                      |
+ * | ----------------------------------------- | ---------------------------------------------------------- |
+ * | `["doc", collection, id]`                 | the document (`large_value.ts`)                            |
+ * | `["chunk", collection, id, n]`            | a piece of a document too large for one value              |
+ * | `["unique", collection, field, value]`    | the id of the document that holds this value               |
+ * | `["log", collection, versionstamp]`       | `{op, id}`: the changes in the order of their commits      |
+ *
+ * Ids are UUIDv7, so the order of the keys is the order of creation. Every change is one atomic commit of all of these.
+ */
+import { createHash } from "node:crypto";
+import {
+  completeLarge,
+  deleteLarge,
+  getLarge,
+  type LargeKey,
+  MAX_KEYS_PER_READ,
+  setLarge,
+} from "./large_value.ts";
+
+/** How long the change log reaches back; a follower that was away for longer starts from the documents. */
+const LOG_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** Deno KV's limit for a key is 2,048 bytes; a unique value longer than this stands in its key as a SHA-256. */
+const MAX_UNIQUE_VALUE_BYTES = 1024;
+
+/** How many documents one read of a scan asks for: measured, more is hardly faster and holds the thread for longer. */
+const SCAN_BATCH = 500;
+
+/** A document as the truth has it. */
+export interface StoredText {
+  id: string;
+  /** The document as JSON text. */
+  text: string;
+  /** Of the commit that wrote it: changes with every change of the document. */
+  versionstamp: string;
+  pieces: number;
+}
+
+/** A value that no two documents of a collection may share. */
+export interface UniqueValue {
+  field: string;
+  value: string;
+}
+
+/** Further conditions and writes of the same commit: a journal entry, an idempotency record. */
+export interface Alongside {
+  checks?: Deno.AtomicCheck[];
+  write?: (operation: Deno.AtomicOperation) => void;
+}
+
+/** One change of one document. Without `next` it is a removal, without `previous` an insertion. */
+export interface Change {
+  id: string;
+  previous?: { versionstamp: string; pieces: number; unique: UniqueValue[] };
+  next?: { bytes: Uint8Array<ArrayBuffer>; unique: UniqueValue[] };
+  alongside?: Alongside;
+}
+
+/** The documents, unique values and change log of one collection. */
+export class Truth {
+  readonly #kv: Deno.Kv;
+  readonly #collection: string;
+
+  constructor(kv: Deno.Kv, collection: string) {
+    this.#kv = kv;
+    this.#collection = collection;
+  }
+
+  /** The document with this id, if there is one. */
+  async get(id: string): Promise<StoredText | undefined> {
+    if (!fitsInKey(id)) return undefined;
+    const found = await getLarge(this.#kv, this.#at(id));
+    return found && { id, ...found };
+  }
+
+  /** The documents with these ids, in this order; `undefined` where there is none. */
+  async getMany(ids: string[]): Promise<(StoredText | undefined)[]> {
+    const found: (StoredText | undefined)[] = [];
+    for (let first = 0; first < ids.length; first += MAX_KEYS_PER_READ) {
+      const some = ids.slice(first, first + MAX_KEYS_PER_READ);
+      const entries = await this.#kv.getMany<unknown[]>(some.map((id) => this.#at(id).key));
+      for (const [n, id] of some.entries()) {
+        const entry = entries[n];
+        const whole = entry && await completeLarge(this.#kv, this.#at(id), entry);
+        found.push(whole && { id, ...whole });
+      }
+    }
+    return found;
+  }
+
+  /** The id of the document that holds this unique value, if there is one. */
+  async idOf(unique: UniqueValue): Promise<string | undefined> {
+    const entry = await this.#kv.get<string>(this.#uniqueKey(unique));
+    return entry.value ?? undefined;
+  }
+
+  /** A condition for `Alongside.checks`: no document has this id. */
+  absent(id: string): Deno.AtomicCheck {
+    return { key: this.#at(id).key, versionstamp: null };
+  }
+
+  /**
+   * Commits a change whole, or not at all. `false` means that the document, one of its unique values or something alongside
+   * is no longer what the change was made for; nothing was written then.
+   */
+  async commit(change: Change): Promise<{ versionstamp: string; pieces: number } | false> {
+    const { id, previous, next, alongside } = change;
+    const at = this.#at(id);
+    const operation = this.#kv.atomic().check({ key: at.key, versionstamp: previous?.versionstamp ?? null });
+    if (alongside?.checks) operation.check(...alongside.checks);
+    this.#moveUniqueValues(operation, change);
+    let pieces = 0;
+    if (next) pieces = setLarge(operation, at, next.bytes, { previousPieces: previous?.pieces });
+    else deleteLarge(operation, at, previous?.pieces ?? 0);
+    operation.set(["log", this.#collection, this.#kv.commitVersionstamp()], {
+      op: next ? "put" : "delete",
+      id,
+    }, {
+      expireIn: LOG_RETENTION_MS,
+    });
+    alongside?.write?.(operation);
+    const result = await operation.commit();
+    return result.ok ? { versionstamp: result.versionstamp, pieces } : false;
+  }
+
+  /** Every document, oldest first, beginning behind the id `after`. Documents that change meanwhile come as they are then. */
+  async *scan(after?: string): AsyncGenerator<StoredText> {
+    const prefix = ["doc", this.#collection];
+    const selector = after === undefined ? { prefix } : { prefix, start: [...prefix, `${after}\u0000`] };
+    for await (const entry of this.#kv.list<unknown>(selector, { batchSize: SCAN_BATCH })) {
+      const id = entry.key[2];
+      if (typeof id !== "string") continue;
+      const found = await completeLarge(this.#kv, this.#at(id), entry);
+      if (found) yield { id, ...found };
+    }
+  }
+
+  #at(id: string): LargeKey {
+    return { key: ["doc", this.#collection, id], piecePrefix: ["chunk", this.#collection, id] };
+  }
+
+  #uniqueKey({ field, value }: UniqueValue): Deno.KvKey {
+    const part = fitsInKey(value) ? value : createHash("sha256").update(value).digest();
+    return ["unique", this.#collection, field, part];
+  }
+
+  #moveUniqueValues(operation: Deno.AtomicOperation, { id, previous, next }: Change): void {
+    const before = previous?.unique ?? [];
+    const after = next?.unique ?? [];
+    const isIn = (list: UniqueValue[], one: UniqueValue) =>
+      list.some((other) => other.field === one.field && other.value === one.value);
+    for (const unique of before) {
+      if (!isIn(after, unique)) operation.delete(this.#uniqueKey(unique));
+    }
+    for (const unique of after) {
+      if (isIn(before, unique)) continue;
+      const key = this.#uniqueKey(unique);
+      operation.check({ key, versionstamp: null }).set(key, id);
+    }
+  }
+}
+
+function fitsInKey(value: string): boolean {
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  return value.length * 3 <= MAX_UNIQUE_VALUE_BYTES ||
+    new TextEncoder().encode(value).length <= MAX_UNIQUE_VALUE_BYTES;
+}

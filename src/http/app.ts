@@ -1,0 +1,102 @@
+/**
+ * What every application of this program shares: raw paths, request ids, authentication, the error envelope, and answers to
+ * unknown routes and methods.
+ */
+import { Hono } from "hono";
+import type { Context, Handler } from "hono";
+import { requestId } from "hono/request-id";
+import { ServiceError } from "../errors.ts";
+import { type AccessTokens, authenticate } from "./auth.ts";
+import { failure } from "./envelope.ts";
+
+/** The variables of a request's context. */
+export interface AppEnv {
+  Variables: { requestId: string };
+}
+
+/** An application of one mode. */
+export type App = Hono<AppEnv>;
+
+/** A handler of such an application. */
+export type AppHandler = Handler<AppEnv>;
+
+/** What a method of a route needs of the caller: to be allowed to read, to change something, or nothing. */
+export type Access = "open" | "read" | "write";
+
+/** The methods of one path. `GET` answers `HEAD` as well unless `HEAD` has a handler of its own. */
+export type Methods = Partial<
+  Record<"GET" | "HEAD" | "POST" | "PUT" | "DELETE", { access: Access; handle: AppHandler }>
+>;
+
+/** Sane request ids are taken over from the client: Hono allows letters, digits, `-`, `_` and `=`. */
+const MAX_REQUEST_ID_LENGTH = 128;
+
+/** An application without routes. */
+export function createApp(): App {
+  const app = new Hono<AppEnv>({ getPath: rawPath });
+  app.use(requestId({ limitLength: MAX_REQUEST_ID_LENGTH }));
+  app.use(async (context, next) => {
+    if (!URL.canParse(context.req.url)) {
+      throw new ServiceError("invalid_request", "The Host header or the request target is not valid.");
+    }
+    await next();
+  });
+  app.onError((error, context) => failure(context, error));
+  app.notFound((context) =>
+    failure(context, new ServiceError("route_not_found", `There is no ${context.req.path} here.`))
+  );
+  return app;
+}
+
+/**
+ * Adds a path with its methods. Any other method is answered 405 with `Allow` (RFC 9110 §15.5.6), `OPTIONS` 204.
+ *
+ * @param path in Hono's notation; it is matched against the raw path, still percent-encoded
+ */
+export function route(app: App, tokens: AccessTokens, path: string, methods: Methods): void {
+  const allowed = Object.keys(methods);
+  if (methods.GET && !methods.HEAD) allowed.push("HEAD");
+  const allow = [...allowed, "OPTIONS"].join(", ");
+  app.all(path, async (context, next) => {
+    const method = context.req.method;
+    if (method === "OPTIONS") return context.body(null, 204, { Allow: allow });
+    const chosen = method === "HEAD" ? methods.HEAD ?? methods.GET : own(methods, method);
+    if (!chosen) {
+      throw new ServiceError("method_not_allowed", `${method} is not allowed here; allowed: ${allow}.`, {
+        headers: { Allow: allow },
+      });
+    }
+    authenticate(tokens, chosen.access, context.req.header("Authorization"));
+    return await chosen.handle(context, next);
+  });
+}
+
+function own(methods: Methods, method: string): Methods[keyof Methods] {
+  for (const [name, chosen] of Object.entries(methods)) if (name === method) return chosen;
+  return undefined;
+}
+
+/**
+ * The path of a request as it was sent. `new URL()` would resolve `/../` and turn `\` into `/`, which may both be part of an
+ * asset's name.
+ */
+export function rawPath(request: Request): string {
+  const { url } = request;
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  if (start === -1) return "/";
+  const end = url.indexOf("?", start);
+  return end === -1 ? url.slice(start) : url.slice(start, end);
+}
+
+/**
+ * What follows `prefix` in the path of a request, percent-decoded (RFC 3986 §2.1). A path with a `%` that is no encoding was
+ * sent raw and is taken as it is.
+ */
+export function pathRest(context: Context, prefix: string): string {
+  const rest = rawPath(context.req.raw).slice(prefix.length);
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    return rest;
+  }
+}

@@ -1,0 +1,29 @@
+/** The `Idempotency-Key` request header: a change that carries one takes effect once. */
+import { createHash } from "node:crypto";
+import type { Context } from "hono";
+import type { Once } from "../collection/idempotency.ts";
+import type { Json } from "../collection/json.ts";
+import { ServiceError } from "../errors.ts";
+import { rawPath } from "./app.ts";
+
+const HEADER = "Idempotency-Key";
+const MAX_KEY_LENGTH = 255;
+
+/**
+ * The key of a request and what tells it from others, if it has one.
+ *
+ * @param body its JSON; `null` for a request without, or whose body is streamed
+ * @throws {ServiceError} `invalid_request` if the key is empty or too long
+ */
+export function onceOf(context: Context, body: Json): Once | undefined {
+  const key = context.req.header(HEADER);
+  if (key === undefined) return undefined;
+  if (key === "" || key.length > MAX_KEY_LENGTH) {
+    const message = `must have 1 to ${MAX_KEY_LENGTH} characters`;
+    throw new ServiceError("invalid_request", `${HEADER} ${message}.`, {
+      details: [{ path: HEADER, message }],
+    });
+  }
+  const request = [context.req.method, rawPath(context.req.raw), JSON.stringify(body)].join("\n");
+  return { key, fingerprint: createHash("sha256").update(request).digest("hex") };
+}

@@ -1,0 +1,84 @@
+/** The REST API of a registry. */
+import type { Context } from "hono";
+import { ServiceError } from "../errors.ts";
+import { type App, type AppEnv, createApp, pathRest, route } from "../http/app.ts";
+import type { AccessTokens } from "../http/auth.ts";
+import { evaluateChange, evaluateRead } from "../http/conditional.ts";
+import { success } from "../http/envelope.ts";
+import { healthAnswer, type HealthChecks } from "../http/health.ts";
+import { readJsonBody } from "../http/json_body.ts";
+import { answerQuery } from "../http/query_answer.ts";
+import { validate } from "../validation.ts";
+import { createBody } from "./schema.ts";
+import type { RegistryService } from "./service.ts";
+
+/** What the routes need beside the use cases. */
+export interface RegistryRoutesOptions {
+  tokens: AccessTokens;
+  queryTimeoutMs: number;
+  health: HealthChecks;
+}
+
+/** The application of the mode `registry`. */
+export function registryRoutes(service: RegistryService, options: RegistryRoutesOptions): App {
+  const app = createApp();
+  const { tokens } = options;
+  route(app, tokens, "/health", {
+    GET: { access: "open", handle: (context) => healthAnswer(context, options.health) },
+  });
+  route(app, tokens, "/asset_registry", {
+    POST: { access: "write", handle: (context) => createEntry(context, service) },
+  });
+  route(app, tokens, "/asset_registry/:id", {
+    GET: { access: "read", handle: (context) => getEntry(context, service) },
+    PUT: { access: "write", handle: (context) => updateEntry(context, service) },
+    DELETE: { access: "write", handle: (context) => deleteEntry(context, service) },
+  });
+  route(app, tokens, "/asset_registries", {
+    POST: {
+      access: "read",
+      handle: (context) => answerQuery(context, service.entries, options.queryTimeoutMs),
+    },
+  });
+  route(app, tokens, "/check_health/:id", {
+    GET: { access: "read", handle: (context) => checkHealth(context, service) },
+  });
+  return app;
+}
+
+async function createEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
+  const id = await service.create(validate(createBody, await readJsonBody(context)));
+  return success(context, { message: "Asset registry created", id }, 201);
+}
+
+async function getEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
+  const { entry, etag } = await service.get(pathRest(context, "/asset_registry/"));
+  const headers = { ETag: etag };
+  if (evaluateRead(context.req.raw.headers, { etag }) === "not_modified") {
+    return context.body(null, 304, headers);
+  }
+  return context.json({ success: true, data: entry }, 200, headers);
+}
+
+async function updateEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
+  const body = await readJsonBody(context);
+  if (body === null || typeof body !== "object" || Array.isArray(body)) {
+    throw new ServiceError("invalid_request", "The body must be an object of the fields to set.");
+  }
+  await service.update(pathRest(context, "/asset_registry/"), body, precondition(context));
+  return success(context, { message: "Asset registry updated" });
+}
+
+async function deleteEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
+  await service.remove(pathRest(context, "/asset_registry/"), precondition(context));
+  return success(context, { message: "Asset registry deleted" });
+}
+
+async function checkHealth(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
+  const { said, health } = await service.checkHealth(pathRest(context, "/check_health/"));
+  return context.json({ success: true, data: said, health }, 200, { "Cache-Control": "no-store" });
+}
+
+function precondition(context: Context<AppEnv>): (etag: string) => void {
+  return (etag) => evaluateChange(context.req.raw.headers, { etag });
+}

@@ -1,0 +1,156 @@
+/** The use cases of a registry: the Assets DBs it knows. */
+import { v7 as uuidV7 } from "uuid";
+import { Collection, DocumentChanged, type Stored } from "../collection/collection.ts";
+import type { JsonObject } from "../collection/json.ts";
+import { applyPaths } from "../collection/update_paths.ts";
+import { ServiceError } from "../errors.ts";
+import { validate } from "../validation.ts";
+import { type HealthReport, probe, type ProbeOptions } from "./health.ts";
+import { type CreateBody, type Entry, ENTRY_FIELDS, entrySchema, MAX_ENTRY_BYTES } from "./schema.ts";
+
+/** How often a change is made anew when others change the same entry at the same time. */
+const MAX_TRIES = 20;
+
+/** What a registry works with. */
+export interface RegistryServiceOptions extends ProbeOptions {
+  kv: Deno.Kv;
+  /** Refuse to register what does not answer as healthy. */
+  requireHealthy: boolean;
+}
+
+/** An entry as it was found. */
+export interface FoundEntry {
+  entry: Entry;
+  /** A strong entity tag, quotes included. */
+  etag: string;
+}
+
+/** One registry. */
+export class RegistryService {
+  readonly entries: Collection;
+  readonly #options: RegistryServiceOptions;
+
+  constructor(options: RegistryServiceOptions) {
+    this.#options = options;
+    this.entries = new Collection({
+      kv: options.kv,
+      name: "registries",
+      uniqueOf: (document) => [{ field: "asset_registry_id", value: asEntry(document).asset_registry_id }],
+      maxDocumentBytes: MAX_ENTRY_BYTES,
+    });
+  }
+
+  /**
+   * Registers an Assets DB. Returns its id.
+   *
+   * @throws {ServiceError} `already_exists`, `too_large`, and with `requireHealthy` `unhealthy` or `timeout`
+   */
+  async create(body: CreateBody): Promise<string> {
+    const entry: Entry = {
+      asset_registry_id: body.asset_registry_id || crypto.randomUUID(),
+      asset_registry_name: body.asset_registry_name,
+      asset_registry_metadata: body.asset_registry_metadata ?? {},
+      asset_registry_tags: body.asset_registry_tags ?? [],
+      asset_registry_public_url: body.asset_registry_public_url ?? "",
+    };
+    await this.entries.checkUnique(entry);
+    if (this.#options.requireHealthy) await this.#requireHealthy(entry.asset_registry_public_url);
+    await this.entries.insert(uuidV7(), entry);
+    return entry.asset_registry_id;
+  }
+
+  /**
+   * The entry with this id.
+   *
+   * @throws {ServiceError} `not_found`
+   */
+  async get(id: string): Promise<FoundEntry> {
+    const stored = await this.#find(id);
+    return { entry: asEntry(stored.document), etag: etagOf(stored) };
+  }
+
+  /**
+   * Changes an entry: a field is replaced whole, a dotted path sets a leaf.
+   *
+   * @param check throws if the entity tag is not the one that the client wants to change
+   * @throws {ServiceError} `not_found`, `invalid_request`, `too_large`
+   */
+  async update(id: string, changes: JsonObject, check: (etag: string) => void): Promise<void> {
+    await this.#change(id, check, async (stored) => {
+      const next = applyPaths(stored.document, changes, ENTRY_FIELDS);
+      if (next.asset_registry_id !== stored.document.asset_registry_id) {
+        throw new ServiceError("invalid_request", "asset_registry_id is read-only.", {
+          details: [{ path: "asset_registry_id", message: "is read-only" }],
+        });
+      }
+      validate(entrySchema, next);
+      await this.entries.replace(stored, next);
+    });
+  }
+
+  /**
+   * Takes an entry away.
+   *
+   * @throws {ServiceError} `not_found`
+   */
+  async remove(id: string, check: (etag: string) => void): Promise<void> {
+    await this.#change(id, check, (stored) => this.entries.remove(stored));
+  }
+
+  /**
+   * Asks the Assets DB of an entry how it is.
+   *
+   * @throws {ServiceError} `not_found`, `unhealthy`, `timeout`
+   */
+  async checkHealth(id: string): Promise<HealthReport> {
+    const { entry } = await this.get(id);
+    return await probe(entry.asset_registry_public_url, this.#options);
+  }
+
+  async #requireHealthy(url: string): Promise<void> {
+    try {
+      await probe(url, this.#options);
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      throw new ServiceError("unhealthy", `Not registered (--require-healthy): ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #find(id: string): Promise<Stored> {
+    const stored = await this.entries.find({ field: "asset_registry_id", value: id });
+    if (!stored) throw new ServiceError("not_found", `There is no asset registry ${JSON.stringify(id)}.`);
+    return stored;
+  }
+
+  async #change(
+    id: string,
+    check: (etag: string) => void,
+    change: (stored: Stored) => Promise<void>,
+  ): Promise<void> {
+    for (let tries = 1;; tries++) {
+      const stored = await this.#find(id);
+      check(etagOf(stored));
+      try {
+        await change(stored);
+        return;
+      } catch (error) {
+        if (!(error instanceof DocumentChanged)) throw error;
+        if (tries === MAX_TRIES) {
+          throw new ServiceError("unavailable", "Too many changes at once; try again.");
+        }
+      }
+    }
+  }
+}
+
+function etagOf({ versionstamp }: Stored): string {
+  return `"${versionstamp}"`;
+}
+
+/** The documents of the collection are those that `create` and `update` made. */
+function asEntry(document: JsonObject): Entry {
+  if (typeof document.asset_registry_id !== "string") throw new TypeError("Not a registry entry");
+  return document as Entry;
+}
