@@ -14,12 +14,17 @@ export function validate<T>(schema: ZodType<T>, value: unknown): T {
   const details: FieldProblem[] = result.error.issues.flatMap((issue): FieldProblem[] => {
     const path = issue.path.map(String).join(".");
     if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
-    return issue.keys.map((key) => ({ path: path === "" ? key : `${path}.${key}`, message: "is not a known field" }));
+    return issue.keys.map((key) => ({
+      path: path === "" ? key : `${path}.${key}`,
+      message: "is not a known field",
+    }));
   });
   throw new ServiceError("invalid_request", sentence(details), { details });
 }
 
 /** One sentence that names every field: `asset_name is required; asset_tags.0 must be a string.` */
 export function sentence(problems: FieldProblem[]): string {
-  return `${problems.map(({ path, message }) => `${path === "" ? "The body" : path} ${message}`).join("; ")}.`;
+  return `${
+    problems.map(({ path, message }) => `${path === "" ? "The body" : path} ${message}`).join("; ")
+  }.`;
 }

@@ -4,6 +4,8 @@ import { type FieldProblem, ServiceError } from "../errors.ts";
 
 /** So many problems are told; a client that sends more has other worries. */
 const maxProblems = 20;
+/** Of a path so many characters are told: field names in a filter may be as long as the filter. */
+const maxPathLength = 500;
 
 /** Gathers the problems of one filter. */
 export class FilterProblems {
@@ -11,7 +13,7 @@ export class FilterProblems {
 
   /** Notes that what stands at `path` in the filter is wrong. `message` is a sentence. */
   add(path: string, message: string): void {
-    if (this.#list.length < maxProblems) this.#list.push({ path, message });
+    if (this.#list.length < maxProblems) this.#list.push({ path: path.slice(0, maxPathLength), message });
   }
 
   /** @throws {ServiceError} `invalid_filter` with every problem in `details`, if there is any. */

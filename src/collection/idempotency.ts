@@ -48,7 +48,9 @@ export async function runOnce<T extends JsonObject>(
     // The same request, sent twice at once: the other one was first.
     const outcome = once && await recall(kv, once);
     if (outcome) return outcome;
-    throw new ServiceError("unavailable", "The change took too long and was given up; try again.", { cause: error });
+    throw new ServiceError("unavailable", "The change took too long and was given up; try again.", {
+      cause: error,
+    });
   }
 }
 

@@ -142,6 +142,7 @@ class Translation {
       return this.#emit("\\{");
     }
     const [text, least = "0", , most = "", , possessive] = match;
+    if (this.#lastAtoms === 0) throw new PatternProblem(`The ${text} in $regex has nothing to repeat.`);
     if (possessive === "+") throw new PatternProblem(notLinear.atomic);
     const times = Math.max(Number(least), Number(most), 1);
     const branches = most === "" ? 1 : times - Number(least);

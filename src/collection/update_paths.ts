@@ -41,7 +41,9 @@ function setPath(document: JsonObject, keys: string[], value: Json): string | un
   let parent = document;
   for (const [n, key] of keys.slice(0, -1).entries()) {
     const child = Object.hasOwn(parent, key) ? parent[key] : setOwn(parent, key, {});
-    if (!isJsonObject(child)) return `leads through ${keys.slice(0, n + 1).join(".")}, which is not an object`;
+    if (!isJsonObject(child)) {
+      return `leads through ${keys.slice(0, n + 1).join(".")}, which is not an object`;
+    }
     parent = child;
   }
   setOwn(parent, keys.at(-1) ?? "", value);

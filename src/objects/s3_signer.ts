@@ -47,11 +47,6 @@ export class S3Signer {
     });
   }
 
-  /** Whether there is a key to sign with. */
-  get signs(): boolean {
-    return this.#signature !== undefined;
-  }
-
   /**
    * The headers to send, signature included. `Host` is signed as `fetch` will send it (the URL's host, with a port
    * that is not the default) and left out, because `fetch` sets it itself and ignores anybody else's.

@@ -79,7 +79,9 @@ export class S3Store implements ObjectStore {
           kind: "answered",
           status: response.status,
           code: "UnexpectedAnswer",
-          message: `status ${response.status} ${given} where ${range === undefined ? "all" : "a range"} was asked for`,
+          message: `status ${response.status} ${given} where ${
+            range === undefined ? "all" : "a range"
+          } was asked for`,
         });
       }
       return response.body ?? new ReadableStream({ start: (controller) => controller.close() });

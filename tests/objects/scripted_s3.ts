@@ -1,6 +1,7 @@
 /** A server that answers as a test says: for what a real S3 server can't be made to do. */
 
 import { S3Client, type S3ClientOptions } from "../../src/objects/s3_client.ts";
+import { S3Store } from "../../src/objects/s3_store.ts";
 import type { S3Config } from "../../src/objects/s3_address.ts";
 import type { Clock } from "../../src/objects/backoff.ts";
 
@@ -103,4 +104,45 @@ export async function withScriptedS3(
   } finally {
     await server.stop();
   }
+}
+
+/** S3's operations as a test names them. */
+export function operationOf({ method, query }: SeenRequest): string {
+  if (method === "POST") return query.has("uploads") ? "create" : "complete";
+  if (method === "PUT") return query.has("partNumber") ? "part" : "put";
+  if (method === "DELETE") return query.has("uploadId") ? "abort" : "delete";
+  return method.toLowerCase();
+}
+
+/** What a server answers that finds nothing to object to. */
+export function wellAnswered(request: SeenRequest): Response {
+  switch (operationOf(request)) {
+    case "create":
+      return xmlAnswer(
+        "<InitiateMultipartUploadResult><UploadId>up+1/=</UploadId></InitiateMultipartUploadResult>",
+      );
+    case "complete":
+      return xmlAnswer('<CompleteMultipartUploadResult><ETag>"x-2"</ETag></CompleteMultipartUploadResult>');
+    case "part":
+      return new Response(null, { headers: { etag: `"part-${request.query.get("partNumber")}"` } });
+    case "head":
+      return errorAnswer(404, "NoSuchKey");
+    default:
+      return new Response(null, { status: 200, headers: { etag: '"x"' } });
+  }
+}
+
+/** Runs a test against a store whose server answers well except where `answer` says otherwise. */
+export async function withStore(
+  answer: (operation: string, request: SeenRequest) => Response | Promise<Response> | undefined,
+  test: (store: S3Store, operations: () => string[], requests: SeenRequest[]) => Promise<void>,
+  options: S3ClientOptions = {},
+): Promise<void> {
+  await withScriptedS3(
+    (request) => answer(operationOf(request), request) ?? wellAnswered(request),
+    async ({ server, config, clock }) => {
+      const store = new S3Store({ ...config, prefix: "p" }, { clock, random: () => 0, ...options });
+      await test(store, () => server.requests.map(operationOf), server.requests);
+    },
+  );
 }

@@ -1,0 +1,59 @@
+#!/bin/sh
+# Installs what the integration tests start: Ceph from Debian's packages, MinIO built from its Go module.
+# What is there already stays as it is. MinIO goes to $ASSETS_TEST_CACHE/bin (default ~/.cache/assets-server-tests/bin).
+set -eu
+
+# MinIO has no tags that the Go tools understand, so the version is a commit's date and hash.
+MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
+CEPH_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
+CEPH_PROGRAMS="radosgw radosgw-admin ceph-mon ceph-osd monmaptool ceph"
+
+fail() {
+  echo "install.sh: $*" >&2
+  exit 1
+}
+
+all_there() {
+  for program in "$@"; do
+    command -v "$program" >/dev/null 2>&1 || return 1
+  done
+}
+
+install_ceph() {
+  # shellcheck disable=SC2086 -- lists of words
+  if all_there $CEPH_PROGRAMS; then
+    echo "Ceph is there: $(ceph-mon --version)"
+    return
+  fi
+  command -v apt-get >/dev/null || fail "Ceph comes from Debian's packages, and there is no apt-get. Install: $CEPH_PACKAGES"
+  as_root=
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "Ceph's packages need root: run this as root, or install sudo."
+    as_root=sudo
+  fi
+  $as_root apt-get update
+  # Recommended packages would bring a manager daemon and a desktop's worth of Python.
+  # shellcheck disable=SC2086
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $CEPH_PACKAGES
+  # shellcheck disable=SC2086
+  all_there $CEPH_PROGRAMS || fail "apt-get ended well, but not all of these are there: $CEPH_PROGRAMS"
+}
+
+install_minio() {
+  bin=${ASSETS_TEST_CACHE:-$HOME/.cache/assets-server-tests}/bin
+  if [ -x "$bin/minio" ]; then
+    echo "MinIO is there: $bin/minio"
+    return
+  fi
+  command -v go >/dev/null || fail "MinIO is built from source, and there is no Go compiler. Install Go from https://go.dev/dl/."
+  mkdir -p "$bin"
+  echo "Building MinIO $MINIO_VERSION; this takes some minutes."
+  # Built beside its place and moved there, so that an interrupted build leaves no program behind.
+  building=$(mktemp -d "$bin/building.XXXXXX")
+  trap 'rm -rf "$building"' EXIT
+  GOBIN=$building CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" "github.com/minio/minio@$MINIO_VERSION"
+  mv "$building/minio" "$bin/minio"
+}
+
+install_ceph
+install_minio

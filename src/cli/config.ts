@@ -1,0 +1,326 @@
+/**
+ * The settings of a server: one table of flags and environment variables, and one checked `Config` made of them.
+ *
+ * A flag wins over its environment variable; an empty variable counts as unset.
+ */
+import { join } from "node:path";
+import type { S3Config } from "../objects/s3_address.ts";
+import { parseDurationMs, parseSizeBytes, parseSwitch } from "./units.ts";
+
+/** The two modes of the program. */
+export const MODES = ["assets-db", "registry"] as const;
+export type Mode = typeof MODES[number];
+
+/** A setting and where it comes from. */
+export interface Setting {
+  /** Without the leading dashes; none for what is only read from the environment. */
+  flag?: string;
+  env: string;
+  /** What stands for the value in the help; none for a switch. */
+  value?: string;
+  description: string;
+  /** As `--help` shows it. */
+  default?: string;
+}
+
+/** Every setting, in the order of `--help`. */
+export const SETTINGS = {
+  mode: {
+    flag: "mode",
+    env: "MODE",
+    value: "mode",
+    description: `what to run: ${MODES.join(" or ")}`,
+    default: "assets-db",
+  },
+  host: {
+    flag: "host",
+    env: "HOST",
+    value: "address",
+    description: "address to listen on",
+    default: "127.0.0.1",
+  },
+  port: {
+    flag: "port",
+    env: "PORT",
+    value: "number",
+    description: "port to listen on; 0 picks a free one",
+    default: "4000",
+  },
+  dataDir: {
+    flag: "data-dir",
+    env: "DATA_DIR",
+    value: "folder",
+    description: "where everything local is kept",
+    default: "./data",
+  },
+  db: {
+    flag: "db",
+    env: "DENO_KV_URL",
+    value: "path or URL",
+    description:
+      "the Deno KV: a path, :memory:, or the URL of a KV Connect endpoint (its token in DENO_KV_ACCESS_TOKEN)",
+    default: "<data-dir>/<mode>.kv",
+  },
+  publicUrl: {
+    flag: "public-url",
+    env: "PUBLIC_URL",
+    value: "URL",
+    description: "the URL under which clients reach this server",
+    default: "http://localhost:<port>",
+  },
+  assetsDbId: {
+    flag: "assets-db-id",
+    env: "ASSETS_DB_ID",
+    value: "id",
+    description: "the id of this Assets DB",
+    default: "made once, kept in <data-dir>",
+  },
+  s3Bucket: {
+    flag: "s3-bucket",
+    env: "S3_BUCKET_NAME",
+    value: "name",
+    description: "keep files in this S3 bucket instead of <data-dir>/objects",
+  },
+  s3Endpoint: {
+    flag: "s3-endpoint",
+    env: "S3_ENDPOINT_URL",
+    value: "URL",
+    description: "the S3 service",
+    default: "AWS's for the region",
+  },
+  s3Region: {
+    flag: "s3-region",
+    env: "AWS_REGION",
+    value: "name",
+    description: "the region that requests are signed for",
+    default: "us-east-1",
+  },
+  s3Prefix: {
+    flag: "s3-prefix",
+    env: "S3_PREFIX",
+    value: "prefix",
+    description: "what the keys in the bucket begin with",
+  },
+  s3Addressing: {
+    flag: "s3-addressing",
+    env: "S3_ADDRESSING",
+    value: "style",
+    description: "path (endpoint/bucket/key) or virtual (bucket.endpoint/key)",
+    default: "path with an endpoint, else virtual",
+  },
+  s3AccessKeyId: { env: "AWS_ACCESS_KEY_ID", description: "the S3 access key" },
+  s3SecretAccessKey: { env: "AWS_SECRET_ACCESS_KEY", description: "its secret" },
+  s3SessionToken: { env: "AWS_SESSION_TOKEN", description: "the session token of temporary credentials" },
+  maxUploadSize: {
+    flag: "max-upload-size",
+    env: "MAX_UPLOAD_SIZE",
+    value: "size",
+    description: "the largest file, such as 10GiB",
+    default: "none",
+  },
+  queryTimeout: {
+    flag: "query-timeout",
+    env: "QUERY_TIMEOUT",
+    value: "duration",
+    description: "how long a query may search",
+    default: "30s",
+  },
+  idleTimeout: {
+    flag: "idle-timeout",
+    env: "IDLE_TIMEOUT",
+    value: "duration",
+    description: "how long an upload may stand still",
+    default: "60s",
+  },
+  requireHealthy: {
+    flag: "require-healthy",
+    env: "REQUIRE_HEALTHY",
+    description: "registry: refuse to register what is not healthy",
+  },
+  noPrivateTargets: {
+    flag: "no-private-targets",
+    env: "NO_PRIVATE_TARGETS",
+    description: "registry: never fetch from private and loopback addresses",
+  },
+  authWriteToken: {
+    env: "AUTH_WRITE_TOKEN",
+    description: "bearer tokens that may change things, comma-separated",
+  },
+  authReadToken: { env: "AUTH_READ_TOKEN", description: "bearer tokens that may read, comma-separated" },
+} as const satisfies Record<string, Setting>;
+
+/** The name of a setting. */
+export type SettingName = keyof typeof SETTINGS;
+
+/** Values as text: of flags, or of the environment. */
+export type SettingTexts = Partial<Record<SettingName, string>>;
+
+/** A server's settings, checked. */
+export interface Config {
+  mode: Mode;
+  host: string;
+  port: number;
+  dataDir: string;
+  /** A path, `:memory:` or a URL. */
+  db: string;
+  /** Whether the KV is across a network, where other nodes may use it too. */
+  isDbShared: boolean;
+  publicUrl?: string;
+  assetsDbId?: string;
+  s3?: S3Config;
+  maxUploadBytes?: number;
+  queryTimeoutMs: number;
+  idleTimeoutMs: number;
+  requireHealthy: boolean;
+  noPrivateTargets: boolean;
+  tokens: { read: string[]; write: string[] };
+}
+
+/** A setting that makes no sense. The message is one line that names it. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Makes a checked configuration.
+ *
+ * @param flags what the command line gave
+ * @param environment looks a variable up
+ * @throws {ConfigError}
+ */
+export function readConfig(flags: SettingTexts, environment: (name: string) => string | undefined): Config {
+  const settings = new SettingReader(flags, environment);
+  const mode = settings.oneOf("mode", MODES) ?? "assets-db";
+  const dataDir = settings.text("dataDir") ?? "./data";
+  const db = settings.text("db") ?? join(dataDir, `${mode}.kv`);
+  const isDbShared = /^https?:\/\//i.test(db);
+  if (isDbShared && !URL.canParse(db)) settings.refuse("db", "is not a valid URL");
+  return {
+    mode,
+    host: settings.text("host") ?? "127.0.0.1",
+    port: settings.parsed("port", parsePort, "must be a number from 0 to 65535") ?? 4000,
+    dataDir,
+    db,
+    isDbShared,
+    publicUrl: settings.httpUrl("publicUrl"),
+    assetsDbId: settings.parsed("assetsDbId", parseId, "must be 1 to 128 of A-Z a-z 0-9 . _ ~ -"),
+    s3: readS3(settings),
+    maxUploadBytes: settings.parsed("maxUploadSize", parseSizeBytes, "must be a size such as 10GiB or 500MB"),
+    queryTimeoutMs: settings.duration("queryTimeout") ?? 30_000,
+    idleTimeoutMs: settings.duration("idleTimeout") ?? 60_000,
+    requireHealthy: settings.isOn("requireHealthy"),
+    noPrivateTargets: settings.isOn("noPrivateTargets"),
+    tokens: { read: settings.list("authReadToken"), write: settings.list("authWriteToken") },
+  };
+}
+
+function readS3(settings: SettingReader): S3Config | undefined {
+  const bucket = settings.parsed(
+    "s3Bucket",
+    parseBucket,
+    "must be the name of a bucket: 3 to 63 of a-z 0-9 . -",
+  );
+  const endpoint = settings.httpUrl("s3Endpoint");
+  const region = settings.text("s3Region") ?? "us-east-1";
+  const prefix = settings.text("s3Prefix");
+  const addressing = settings.oneOf("s3Addressing", ["path", "virtual"] as const) ??
+    (endpoint ? "path" : "virtual");
+  const accessKeyId = settings.text("s3AccessKeyId");
+  const secretAccessKey = settings.text("s3SecretAccessKey");
+  if (bucket === undefined) {
+    for (const name of ["s3Endpoint", "s3Prefix", "s3Addressing"] as const) {
+      if (settings.wasFlag(name)) settings.refuse(name, "has no effect without --s3-bucket");
+    }
+    return undefined;
+  }
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    throw new ConfigError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together; one of them is not set");
+  }
+  return {
+    bucket,
+    endpoint,
+    region,
+    prefix,
+    addressing,
+    accessKeyId,
+    secretAccessKey,
+    sessionToken: settings.text("s3SessionToken"),
+  };
+}
+
+/** Reads one setting at a time, and names it when it is wrong. */
+class SettingReader {
+  readonly #flags: SettingTexts;
+  readonly #environment: (name: string) => string | undefined;
+
+  constructor(flags: SettingTexts, environment: (name: string) => string | undefined) {
+    this.#flags = flags;
+    this.#environment = environment;
+  }
+
+  wasFlag(name: SettingName): boolean {
+    return this.#flags[name] !== undefined;
+  }
+
+  text(name: SettingName): string | undefined {
+    const flag = this.#flags[name];
+    if (flag === "") this.refuse(name, "must not be empty");
+    return flag ?? (this.#environment(SETTINGS[name].env) || undefined);
+  }
+
+  parsed<T>(name: SettingName, parse: (text: string) => T | undefined, rule: string): T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    return parse(text) ?? this.refuse(name, `${rule}, not ${JSON.stringify(text)}`);
+  }
+
+  oneOf<T extends string>(name: SettingName, allowed: readonly T[]): T | undefined {
+    return this.parsed(
+      name,
+      (text) => allowed.find((one) => one === text),
+      `must be ${allowed.join(" or ")}`,
+    );
+  }
+
+  duration(name: SettingName): number | undefined {
+    return this.parsed(name, parseDurationMs, "must be a duration such as 30s, 500ms or 2m");
+  }
+
+  isOn(name: SettingName): boolean {
+    return this.parsed(name, parseSwitch, "must be true or false") ?? false;
+  }
+
+  list(name: SettingName): string[] {
+    return this.text(name)?.split(",").map((one) => one.trim()).filter((one) => one !== "") ?? [];
+  }
+
+  /** An http(s) URL without a slash at its end. */
+  httpUrl(name: SettingName): string | undefined {
+    return this.parsed(name, parseHttpUrl, "must be an http(s) URL without query and fragment");
+  }
+
+  refuse(name: SettingName, problem: string): never {
+    const setting: Setting = SETTINGS[name];
+    const source = this.wasFlag(name) && setting.flag !== undefined ? `--${setting.flag}` : setting.env;
+    throw new ConfigError(`${source} ${problem}`);
+  }
+}
+
+function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
+}
+
+function parseId(text: string): string | undefined {
+  return /^[A-Za-z0-9._~-]{1,128}$/.test(text) ? text : undefined;
+}
+
+function parseBucket(text: string): string | undefined {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(text) ? text : undefined;
+}
+
+function parseHttpUrl(text: string): string | undefined {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return undefined;
+  const { search, hash, username, password } = new URL(text);
+  if (search !== "" || hash !== "" || username !== "" || password !== "") return undefined;
+  return text.replace(/\/+$/, "");
+}

@@ -1,0 +1,35 @@
+/** The default command: runs a server until a signal ends it. */
+import { ansiColorFormatter, configure, defaultTextFormatter, getStreamSink } from "@logtape/logtape";
+import { startServer } from "../server.ts";
+import type { Config } from "./config.ts";
+
+/** Serves until SIGTERM or SIGINT, then lets what is in flight finish. A second signal ends the process at once. */
+export async function serve(config: Config): Promise<void> {
+  await logToStderr();
+  const server = await startServer(config);
+  await Deno.stdout.write(new TextEncoder().encode(`${server.greeting}\n`));
+  const { promise: signalled, resolve } = Promise.withResolvers<void>();
+  let hasStopped = false;
+  const onSignal = () => {
+    if (hasStopped) Deno.exit(1);
+    hasStopped = true;
+    resolve();
+  };
+  // Windows knows no SIGTERM; Deno offers SIGINT and SIGBREAK there.
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  await signalled;
+  await server.stop();
+  for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+}
+
+async function logToStderr(): Promise<void> {
+  const formatter = Deno.stderr.isTerminal() && !Deno.noColor ? ansiColorFormatter : defaultTextFormatter;
+  await configure({
+    sinks: { stderr: getStreamSink(Deno.stderr.writable, { formatter }) },
+    loggers: [
+      { category: "assets-server", lowestLevel: "info", sinks: ["stderr"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
+    ],
+  });
+}

@@ -1,0 +1,77 @@
+/** The folder of everything that a server keeps on its own machine, in the hands of one process. */
+import { dirname, join } from "node:path";
+
+const LOCK_FILE = "lock";
+const ID_FILE = "assets_db_id";
+
+/** An open data folder. */
+export class DataDir {
+  readonly #path: string;
+  readonly #lock: Deno.FsFile;
+
+  private constructor(path: string, lock: Deno.FsFile) {
+    this.#path = path;
+    this.#lock = lock;
+  }
+
+  /**
+   * Makes the folder if need be, and takes it for this process.
+   *
+   * @throws {Error} if it cannot be written to, or another process has it
+   */
+  static async open(path: string): Promise<DataDir> {
+    const lock = await openLock(path);
+    // The lock goes with the process, however it ends.
+    if (await lock.tryLock(true)) return new DataDir(path, lock);
+    lock.close();
+    throw new Error(`The folder ${path} is in use by another assets-server (--data-dir)`);
+  }
+
+  /** The id of this Assets DB: the one given, else the one kept here, else a new one that is kept from now on. */
+  async assetsDbId(given: string | undefined): Promise<string> {
+    if (given !== undefined) return given;
+    const path = join(this.#path, ID_FILE);
+    try {
+      const kept = (await Deno.readTextFile(path)).trim();
+      if (kept !== "") return kept;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    const id = crypto.randomUUID();
+    const temporary = `${path}.new`;
+    await writeDurably(temporary, `${id}\n`);
+    await Deno.rename(temporary, path);
+    await syncFolder(dirname(path));
+    return id;
+  }
+
+  /** Gives the folder free. */
+  async close(): Promise<void> {
+    await this.#lock.unlock();
+    this.#lock.close();
+  }
+}
+
+async function openLock(path: string): Promise<Deno.FsFile> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+    return await Deno.open(join(path, LOCK_FILE), { create: true, write: true });
+  } catch (error) {
+    throw new Error(
+      `The folder ${path} cannot be used (--data-dir): ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  using file = await Deno.open(path, { create: true, write: true, truncate: true });
+  await file.write(new TextEncoder().encode(text));
+  await file.sync();
+}
+
+/** A rename is durable once its folder is; Windows has no such call and needs none. */
+async function syncFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path);
+  await folder.sync();
+}

@@ -1,0 +1,101 @@
+/**
+ * The socket of a server, and an orderly end of it.
+ *
+ * `Deno.HttpServer.shutdown()` cuts off request bodies that are still being read, so requests are counted here, and the
+ * server is shut down when the last has been answered to its end.
+ */
+import { ServiceError } from "../errors.ts";
+
+/** Where to listen. */
+export interface ListenOptions {
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+}
+
+/** A listener for one handler. */
+export class Listener {
+  readonly #handler: Deno.ServeHandler<Deno.NetAddr>;
+  readonly #abort = new AbortController();
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #inFlight = 0;
+  #isStopping = false;
+  #onIdle: () => void = () => {};
+
+  constructor(handler: Deno.ServeHandler<Deno.NetAddr>) {
+    this.#handler = handler;
+  }
+
+  /**
+   * Begins to listen.
+   *
+   * @throws {Error} if the address or the port cannot be had
+   */
+  listen({ host, port }: ListenOptions): { port: number; url: string } {
+    try {
+      this.#server = Deno.serve({
+        hostname: host,
+        port,
+        signal: this.#abort.signal,
+        onListen() {},
+        handler: (request, info) => this.#handle(request, info),
+      });
+    } catch (error) {
+      const reason = error instanceof Deno.errors.AddrInUse ? "the port is taken" : String(error);
+      throw new Error(`Cannot listen on ${host} port ${port} (--host, --port): ${reason}`);
+    }
+    const actual = this.#server.addr.port;
+    return { port: actual, url: `http://${host.includes(":") ? `[${host}]` : host}:${actual}` };
+  }
+
+  /** Takes no more requests, waits for those in flight, at most `drainTimeoutMs`, then cuts off what is left. */
+  async stop(drainTimeoutMs: number): Promise<void> {
+    this.#isStopping = true;
+    const { promise: idle, resolve } = Promise.withResolvers<void>();
+    this.#onIdle = resolve;
+    if (this.#inFlight === 0) resolve();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((done) => {
+      timer = setTimeout(done, drainTimeoutMs);
+    });
+    await Promise.race([idle, late]);
+    clearTimeout(timer);
+    await this.#shutDown();
+  }
+
+  /** Idle connections close at once; what still sends after the time for draining is cut off. */
+  async #shutDown(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    let hasFinished = false;
+    const finished = server.finished.then(() => {
+      hasFinished = true;
+    });
+    if (this.#inFlight === 0) await Promise.race([server.shutdown(), pause(1000)]);
+    if (!hasFinished) this.#abort.abort();
+    await finished;
+  }
+
+  async #handle(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
+    if (this.#isStopping) return stopping();
+    this.#inFlight++;
+    // Settles when the answer has been sent to its end, or the connection broke.
+    void info.completed.catch(() => {}).finally(() => {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#onIdle();
+    });
+    return await this.#handler(request, info);
+  }
+}
+
+function stopping(): Response {
+  const { code, message } = new ServiceError("unavailable", "The server is stopping.");
+  return Response.json({ success: false, error: message, message, code }, {
+    status: 503,
+    headers: { "Connection": "close", "Retry-After": "5" },
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,143 @@
+/** A configuration becomes a running server: opens what it stands on, serves one mode, drains, stops. */
+import { getLogger } from "@logtape/logtape";
+import { join } from "node:path";
+import deno from "../deno.json" with { type: "json" };
+import { assetRoutes } from "./assets/routes.ts";
+import { AssetService } from "./assets/service.ts";
+import { startSweeper } from "./assets/sweeper.ts";
+import type { Config } from "./cli/config.ts";
+import { DataDir } from "./data_dir.ts";
+import type { App } from "./http/app.ts";
+import type { HealthChecks } from "./http/health.ts";
+import { Listener } from "./http/listener.ts";
+import { FileStore } from "./objects/file_store.ts";
+import type { ObjectStore } from "./objects/object_store.ts";
+import { S3Store } from "./objects/s3_store.ts";
+import { registryRoutes } from "./registry/routes.ts";
+import { RegistryService } from "./registry/service.ts";
+
+const log = getLogger(["assets-server"]);
+
+/** How long a stop waits for what is in flight. */
+const DRAIN_TIMEOUT_MS = 10_000;
+
+/** A key that a health check reads; it need not be there. */
+const HEALTH_KEY: Deno.KvKey = ["health"];
+
+/** A server that listens. */
+export interface RunningServer {
+  /** `http://<host>:<port>`, as it listens. */
+  url: string;
+  port: number;
+  /** The line for the terminal. */
+  greeting: string;
+  /** Stops listening, lets what is in flight finish (10 s at most), closes everything. */
+  stop(): Promise<void>;
+}
+
+/** What a mode adds to a server. */
+interface ModeParts {
+  app: App;
+  /** Called once it listens; what it returns is called before the KV closes. */
+  begin: () => Promise<() => Promise<void>>;
+}
+
+/**
+ * Starts a server.
+ *
+ * @throws {Error} with one line that says what is in the way: a data folder in use, a port that is taken, a KV that cannot be opened
+ */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const dataDir = await DataDir.open(config.dataDir);
+  try {
+    const kv = await openKv(config);
+    try {
+      return await listen(config, dataDir, kv);
+    } catch (error) {
+      kv.close();
+      throw error;
+    }
+  } catch (error) {
+    await dataDir.close();
+    throw error;
+  }
+}
+
+async function listen(config: Config, dataDir: DataDir, kv: Deno.Kv): Promise<RunningServer> {
+  let publicUrl = config.publicUrl ?? "";
+  const mode = config.mode === "registry"
+    ? registryMode(config, kv)
+    : await assetsDbMode(config, dataDir, kv, () => publicUrl);
+  const listener = new Listener((request, info) => mode.app.fetch(request, { info }));
+  const { port, url } = listener.listen(config);
+  publicUrl ||= `http://localhost:${port}`;
+  const end = await mode.begin();
+  return {
+    url,
+    port,
+    greeting: `assets-server ${deno.version}, mode ${config.mode}, listening on ${url}`,
+    async stop() {
+      await listener.stop(DRAIN_TIMEOUT_MS);
+      await end();
+      kv.close();
+      await dataDir.close();
+    },
+  };
+}
+
+async function assetsDbMode(
+  config: Config,
+  dataDir: DataDir,
+  kv: Deno.Kv,
+  publicUrl: () => string,
+): Promise<ModeParts> {
+  const assetsDbId = await dataDir.assetsDbId(config.assetsDbId);
+  const store = openStore(config);
+  const service = new AssetService({ kv, isShared: config.isDbShared, store, assetsDbId, publicUrl });
+  const app = assetRoutes(service, {
+    tokens: config.tokens,
+    queryTimeoutMs: config.queryTimeoutMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    maxUploadBytes: config.maxUploadBytes,
+    health: {
+      about: () => ({ mode: config.mode, version: deno.version, assets_db_id: assetsDbId }),
+      checks: { ...kvCheck(kv), objects: (signal) => store.check(signal) },
+    },
+  });
+  const begin = async () => {
+    await service.announce();
+    log.info("Assets DB {assetsDbId}, files in {store}", { assetsDbId, store: store.description });
+    const sweeper = startSweeper(service.journal, store);
+    return () => sweeper.stop();
+  };
+  return { app, begin };
+}
+
+function registryMode(config: Config, kv: Deno.Kv): ModeParts {
+  const { requireHealthy, noPrivateTargets } = config;
+  const service = new RegistryService({ kv, requireHealthy, noPrivateTargets });
+  const app = registryRoutes(service, {
+    tokens: config.tokens,
+    queryTimeoutMs: config.queryTimeoutMs,
+    health: { about: () => ({ mode: config.mode, version: deno.version }), checks: kvCheck(kv) },
+  });
+  return { app, begin: () => Promise.resolve(() => Promise.resolve()) };
+}
+
+function kvCheck(kv: Deno.Kv): HealthChecks["checks"] {
+  return { kv: async () => void await kv.get(HEALTH_KEY) };
+}
+
+function openStore({ s3, dataDir }: Config): ObjectStore {
+  return s3 ? new S3Store(s3) : new FileStore(join(dataDir, "objects"));
+}
+
+async function openKv({ db }: Config): Promise<Deno.Kv> {
+  try {
+    return await Deno.openKv(db);
+  } catch (error) {
+    throw new Error(
+      `The KV ${db} cannot be opened (--db): ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
