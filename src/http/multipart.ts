@@ -2,7 +2,8 @@
  * Reads `multipart/form-data` (RFC 7578) as a stream of events, never holding more of a file than the chunk in hand.
  *
  * multipasta finds the boundaries. Put right here: a close delimiter cut between its two hyphens, which it takes for the
- * beginning of a header, and names in `Content-Disposition` beyond Latin-1, which it drops.
+ * beginning of a header, and names in `Content-Disposition` beyond Latin-1,
+ * which it drops.
  */
 import * as contentDisposition from "content-disposition";
 import { make, type MultipartError, type Parser, type PartInfo } from "multipasta";
@@ -27,6 +28,9 @@ export interface FormOptions {
 
 const HYPHEN = 45;
 
+/** A boundary has at most 70 characters (RFC 2046 §5.1.1), and the close delimiter two hyphens more: no run that matters is longer. */
+const MAX_HELD_HYPHENS = 72;
+
 /** A form being read. Ask for the next event until there is none. */
 export class FormReader {
   readonly #body: ReadableStreamDefaultReader<Uint8Array>;
@@ -36,7 +40,7 @@ export class FormReader {
   #tooLarge: string | undefined;
   #hasClosed = false;
   #hasEnded = false;
-  #heldHyphen = false;
+  #held: Uint8Array = new Uint8Array(0);
 
   /**
    * @param contentType the request's `Content-Type` header
@@ -81,21 +85,22 @@ export class FormReader {
 
   #write(chunk: Uint8Array): void {
     let bytes = chunk;
-    if (this.#heldHyphen) {
-      bytes = new Uint8Array(chunk.length + 1);
-      bytes[0] = HYPHEN;
-      bytes.set(chunk, 1);
+    if (this.#held.length > 0) {
+      bytes = new Uint8Array(this.#held.length + chunk.length);
+      bytes.set(this.#held);
+      bytes.set(chunk, this.#held.length);
     }
-    // A hyphen at the end waits for its successor.
-    this.#heldHyphen = bytes.at(-1) === HYPHEN;
-    if (this.#heldHyphen) bytes = bytes.subarray(0, -1);
-    if (bytes.length > 0) this.#parse(bytes);
+    // Hyphens at the end wait for what follows them, so that a close delimiter is never cut.
+    let end = bytes.length;
+    while (end > 0 && bytes[end - 1] === HYPHEN && bytes.length - end < MAX_HELD_HYPHENS) end--;
+    this.#held = bytes.subarray(end);
+    if (end > 0) this.#parse(bytes.subarray(0, end));
   }
 
   #end(): void {
     this.#hasEnded = true;
-    if (this.#heldHyphen) this.#parse(new Uint8Array([HYPHEN]));
-    this.#parser.end();
+    if (this.#held.length > 0) this.#parse(this.#held);
+    if (!this.#hasClosed) this.#parser.end();
     if (!this.#hasClosed) this.#problem ??= "it ends before its last boundary";
   }
 
@@ -168,5 +173,6 @@ function partName(info: PartInfo): { name: string; fileName: string | undefined 
 
 function header(info: PartInfo, name: string): string | undefined {
   const value = info.headers[name];
-  return Array.isArray(value) ? value[0] : value;
+  // A header that came in two chunks keeps the space before its value.
+  return (Array.isArray(value) ? value[0] : value)?.trim();
 }

@@ -1,10 +1,10 @@
 /**
  * Objects in a bucket of any S3-compatible service.
  *
- * Quirks of servers that this was tried with. MinIO lists open uploads by exact key only. s3rver can neither list nor
- * abort uploads, gives no second page of a listing (it wants DES), takes the range 0-0 for everything and `a//b` for
- * `a/b`. Answers to HEAD have no body, so a missing
- * bucket looks like a missing object there; `check` tells them apart.
+ * Quirks of servers that this was tried with. MinIO lists open uploads by exact key only, and refuses keys with `//`.
+ * s3rver can neither list nor abort uploads, gives no second page of a listing (it wants DES), takes the range 0-0 for
+ * everything and `a//b` for `a/b`. Answers to HEAD have no body, so a missing bucket looks like a missing object there;
+ * `check` tells them apart.
  */
 
 import { ServiceError } from "../errors.ts";
