@@ -2,16 +2,17 @@
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import deno from "../deno.json" with { type: "json" };
-import { assetRoutes } from "./assets/routes.ts";
+import { assetRoutes, type AssetRoutesOptions } from "./assets/routes.ts";
 import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
-import type { Config } from "./cli/config.ts";
+import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
 import type { App } from "./http/app.ts";
 import type { HealthChecks } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
 import { FileStore } from "./objects/file_store.ts";
 import type { ObjectStore } from "./objects/object_store.ts";
+import type { S3Config } from "./objects/s3_address.ts";
 import { S3Store } from "./objects/s3_store.ts";
 import { registryRoutes } from "./registry/routes.ts";
 import { RegistryService } from "./registry/service.ts";
@@ -20,6 +21,9 @@ const log = getLogger(["assets-server"]);
 
 /** How long a stop waits for what is in flight. */
 const DRAIN_TIMEOUT_MS = 10_000;
+
+/** How long a presigned URL can be used. */
+const PRESIGNED_SECONDS = 15 * 60;
 
 /** A key that a health check reads; it need not be there. */
 const HEALTH_KEY: Deno.KvKey = ["health"];
@@ -92,13 +96,15 @@ async function assetsDbMode(
   publicUrl: () => string,
 ): Promise<ModeParts> {
   const assetsDbId = await dataDir.assetsDbId(config.assetsDbId);
-  const store = openStore(config);
+  const s3 = config.s3 && openS3(config.s3);
+  const store: ObjectStore = s3 ?? new FileStore(join(config.dataDir, "objects"));
   const service = new AssetService({ kv, isShared: config.isDbShared, store, assetsDbId, publicUrl });
   const app = assetRoutes(service, {
     tokens: config.tokens,
     queryTimeoutMs: config.queryTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
     maxUploadBytes: config.maxUploadBytes,
+    presignDownload: presigner(config, s3),
     health: {
       about: () => ({ mode: config.mode, version: deno.version, assets_db_id: assetsDbId }),
       checks: { ...kvCheck(kv), objects: (signal) => store.check(signal) },
@@ -128,8 +134,24 @@ function kvCheck(kv: Deno.Kv): HealthChecks["checks"] {
   return { kv: async () => void await kv.get(HEALTH_KEY) };
 }
 
-function openStore({ s3, dataDir }: Config): ObjectStore {
-  return s3 ? new S3Store(s3) : new FileStore(join(dataDir, "objects"));
+function openS3(s3: S3Config): S3Store {
+  try {
+    return new S3Store(s3);
+  } catch (error) {
+    throw new ConfigError(`The S3 settings make no sense: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Makes presigned URLs under which a browser gets the right name and type, if downloads are to be redirected. */
+function presigner({ s3Redirect }: Config, s3: S3Store | undefined): AssetRoutesOptions["presignDownload"] {
+  if (!s3 || !s3Redirect.isOn) return undefined;
+  return (objectKey, { contentType, contentDisposition }) =>
+    s3.presignGet(objectKey, {
+      expiresSeconds: PRESIGNED_SECONDS,
+      responseContentType: contentType,
+      responseContentDisposition: contentDisposition,
+      endpoint: s3Redirect.publicEndpoint,
+    });
 }
 
 async function openKv({ db }: Config): Promise<Deno.Kv> {

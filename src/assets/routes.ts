@@ -22,6 +22,11 @@ export interface AssetRoutesOptions extends UploadOptions {
   tokens: AccessTokens;
   queryTimeoutMs: number;
   health: HealthChecks;
+  /** If set, downloads are redirected to the URL that this makes, signed for a while. */
+  presignDownload?: (
+    objectKey: string,
+    answer: { contentType: string; contentDisposition: string },
+  ) => Promise<URL>;
 }
 
 /** The application of the mode `assets-db`. */
@@ -49,7 +54,7 @@ export function assetRoutes(service: AssetService, options: AssetRoutesOptions):
     DELETE: { access: "write", handle: (context) => deleteAsset(context, service) },
   });
   route(app, tokens, "/asset-object/:id{.+}", {
-    GET: { access: "read", handle: (context) => sendFile(context, service) },
+    GET: { access: "read", handle: (context) => sendFile(context, service, options) },
   });
   return app;
 }
@@ -94,7 +99,11 @@ function precondition(context: Context<AppEnv>): (etag: string) => void {
 }
 
 /** `GET` and `HEAD` of a file: RFC 9110 §13 (conditional requests) and §14 (ranges). */
-async function sendFile(context: Context<AppEnv>, service: AssetService): Promise<Response> {
+async function sendFile(
+  context: Context<AppEnv>,
+  service: AssetService,
+  { presignDownload }: AssetRoutesOptions,
+): Promise<Response> {
   const location = await service.locate(pathRest(context, "/asset-object/"));
   if (location.kind === "elsewhere") {
     return context.body(null, 307, { Location: new URL(location.url).href });
@@ -104,6 +113,13 @@ async function sendFile(context: Context<AppEnv>, service: AssetService): Promis
   if (evaluateRead(requested, validators) === "not_modified") {
     headers.delete("Content-Type");
     return new Response(null, { status: 304, headers });
+  }
+  if (presignDownload && context.req.method === "GET") {
+    const url = await presignDownload(location.objectKey, {
+      contentType: headers.get("Content-Type") ?? "",
+      contentDisposition: headers.get("Content-Disposition") ?? "",
+    });
+    return new Response(null, { status: 307, headers: { Location: url.href, "Cache-Control": "no-store" } });
   }
   // A Range header has a meaning for GET alone (RFC 9110 §14.2).
   const isRanged = context.req.method === "GET" && evaluateIfRange(requested, validators);

@@ -111,6 +111,18 @@ export const SETTINGS = {
   s3AccessKeyId: { env: "AWS_ACCESS_KEY_ID", description: "the S3 access key" },
   s3SecretAccessKey: { env: "AWS_SECRET_ACCESS_KEY", description: "its secret" },
   s3SessionToken: { env: "AWS_SESSION_TOKEN", description: "the session token of temporary credentials" },
+  s3RedirectDownloads: {
+    flag: "s3-redirect-downloads",
+    env: "S3_REDIRECT_DOWNLOADS",
+    description: "send downloads to a presigned URL of the S3 service",
+  },
+  s3PublicEndpoint: {
+    flag: "s3-public-endpoint",
+    env: "S3_PUBLIC_ENDPOINT_URL",
+    value: "URL",
+    description: "the S3 service as clients reach it, for those URLs",
+    default: "--s3-endpoint",
+  },
   maxUploadSize: {
     flag: "max-upload-size",
     env: "MAX_UPLOAD_SIZE",
@@ -168,6 +180,8 @@ export interface Config {
   publicUrl?: string;
   assetsDbId?: string;
   s3?: S3Config;
+  /** Whether downloads are redirected to S3, and to which endpoint if not the one that the server uses. */
+  s3Redirect: { isOn: boolean; publicEndpoint?: string };
   maxUploadBytes?: number;
   queryTimeoutMs: number;
   idleTimeoutMs: number;
@@ -205,6 +219,10 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
     publicUrl: settings.httpUrl("publicUrl"),
     assetsDbId: settings.parsed("assetsDbId", parseId, "must be 1 to 128 of A-Z a-z 0-9 . _ ~ -"),
     s3: readS3(settings),
+    s3Redirect: {
+      isOn: settings.isOn("s3RedirectDownloads"),
+      publicEndpoint: settings.httpUrl("s3PublicEndpoint"),
+    },
     maxUploadBytes: settings.parsed("maxUploadSize", parseSizeBytes, "must be a size such as 10GiB or 500MB"),
     queryTimeoutMs: settings.duration("queryTimeout") ?? 30_000,
     idleTimeoutMs: settings.duration("idleTimeout") ?? 60_000,
@@ -228,13 +246,24 @@ function readS3(settings: SettingReader): S3Config | undefined {
   const accessKeyId = settings.text("s3AccessKeyId");
   const secretAccessKey = settings.text("s3SecretAccessKey");
   if (bucket === undefined) {
-    for (const name of ["s3Endpoint", "s3Prefix", "s3Addressing"] as const) {
+    for (
+      const name of [
+        "s3Endpoint",
+        "s3Prefix",
+        "s3Addressing",
+        "s3RedirectDownloads",
+        "s3PublicEndpoint",
+      ] as const
+    ) {
       if (settings.wasFlag(name)) settings.refuse(name, "has no effect without --s3-bucket");
     }
     return undefined;
   }
   if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
     throw new ConfigError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together; one of them is not set");
+  }
+  if (settings.isOn("s3RedirectDownloads") && accessKeyId === undefined) {
+    settings.refuse("s3RedirectDownloads", "needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to sign with");
   }
   return {
     bucket,

@@ -5,7 +5,7 @@ import { diskError, onDisk, type WritableFile, writeAll } from "./durable_fs.ts"
 
 /**
  * Bytes per call. Requests arrive in chunks of 16 to 64 KiB: gathered into two such blocks, one filling while the other
- * is written, they reach the disk two to four times as fast as one by one. Larger blocks gain little, and every
+ * is written, they reach the disk two to six times as fast as one by one. Larger blocks gain little, and every
  * transfer under way holds up to two.
  */
 const BLOCK_BYTES = 256 * 1024;

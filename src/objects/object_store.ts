@@ -3,7 +3,8 @@
  *
  * A store knows keys and bytes; it knows nothing of assets or HTTP. Keys are relative, `/`-separated names such as
  * `asset/0198f0c2-…`. Every failure is a `ServiceError`: `not_found` for a missing object, `out_of_space` for a full
- * disk, `unavailable` for a store that cannot be reached in time, `storage_error` for anything else the store did.
+ * disk, `storage_error` for anything else the store did or failed to do. A read that breaks off midway surfaces as
+ * whatever error its stream had.
  */
 
 /** What a store says about one object. */
@@ -65,7 +66,10 @@ export interface ObjectStore {
   /** All objects whose key starts with `prefix`, in key order where the store has one. */
   list(prefix: string): AsyncIterable<ObjectInfo>;
 
-  /** Writes under `prefix` that nobody finished, this process's running ones included. */
+  /**
+   * Writes under `prefix` that nobody finished, this process's running ones included. Some S3 services (MinIO) know only
+   * whole keys here.
+   */
   listUnfinished(prefix: string): AsyncIterable<UnfinishedWrite>;
 
   /** Throws an unfinished write away; one that is gone is no error. */

@@ -86,4 +86,3 @@ Deno.test("compareKeys() orders as the bytes of UTF-8 do", () => {
   ];
   assertEquals(keys.toReversed().sort(compareKeys), keys);
 });
-

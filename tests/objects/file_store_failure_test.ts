@@ -3,7 +3,18 @@ import { join } from "node:path";
 import { ServiceError } from "../../src/errors.ts";
 import { diskFs } from "../../src/objects/durable_fs.ts";
 import { FileStore } from "../../src/objects/file_store.ts";
-import { assertCode, chunksOf, fsWith, fsWritingThrough, PUT, read, systemError, textBytes, tree, withFolder } from "./file_store_fixture.ts";
+import {
+  assertCode,
+  chunksOf,
+  fsWith,
+  fsWritingThrough,
+  PUT,
+  read,
+  systemError,
+  textBytes,
+  tree,
+  withFolder,
+} from "./file_store_fixture.ts";
 import { patternBytes } from "./object_store_suite.ts";
 
 Deno.test("FileStore.put() passes the stream's own error on and leaves nothing", async () => {
@@ -137,11 +148,17 @@ Deno.test("FileStore answers out_of_space on a file system that is full", {
 
 Deno.test("FileStore leaves no file open", { ignore: Deno.build.os !== "linux" }, async () => {
   await withFolder(async (root) => {
-    const openFiles = () =>
-@@
+    // Deno itself reads /proc/<pid>/fd with all permissions only.
+    const openFiles = async () => {
+      const { stdout } = await new Deno.Command("ls", { args: ["-l", `/proc/${Deno.pid}/fd`] }).output();
+      return new TextDecoder().decode(stdout).split("\n").filter((line) => line.includes(root));
+    };
     const store = new FileStore(root);
     const failing = new FileStore(root, { fs: fsWritingThrough(() => Promise.reject(systemError("EIO"))) });
     await store.put("asset/x", chunksOf(patternBytes(900_000)), PUT);
+    const unread = await store.get("asset/x");
+    assertEquals((await openFiles()).length, 1);
+    await unread.cancel();
     const range = { start: 1, end: 899_999 };
     for (let round = 0; round < 20; round++) {
       await read(store, "asset/x");
@@ -168,7 +185,7 @@ Deno.test("FileStore leaves no file open", { ignore: Deno.build.os !== "linux" }
       await store.check();
       await store.delete("asset/y");
     }
-    assertEquals(openFiles(), []);
+    assertEquals(await openFiles(), []);
   });
 });
 

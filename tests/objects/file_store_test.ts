@@ -3,7 +3,16 @@ import { join } from "node:path";
 import { diskFs, type DurableFs } from "../../src/objects/durable_fs.ts";
 import { compareKeys } from "../../src/objects/file_key.ts";
 import { FileStore } from "../../src/objects/file_store.ts";
-import { assertCode, chunksOf, fsWritingThrough, PUT, read, textBytes, tree, withFolder } from "./file_store_fixture.ts";
+import {
+  assertCode,
+  chunksOf,
+  fsWritingThrough,
+  PUT,
+  read,
+  textBytes,
+  tree,
+  withFolder,
+} from "./file_store_fixture.ts";
 import { objectStoreSuite, patternBytes } from "./object_store_suite.ts";
 
 Deno.test("FileStore.put() stores the bytes at <root>/<key> and leaves no temporary file", async () => {
@@ -211,7 +220,6 @@ Deno.test("FileStore.delete() removes folders that became empty, while others wr
     assertEquals(await tree(root), [".tmp/", "upload/"]);
   });
 });
-
 
 objectStoreSuite("FileStore", async () => {
   const folder = await Deno.makeTempDir({ prefix: "file_store_test_" });

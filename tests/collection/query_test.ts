@@ -1,0 +1,145 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Collection } from "../../src/collection/collection.ts";
+import { compileFilter } from "../../src/collection/filter.ts";
+import type { Json, JsonObject } from "../../src/collection/json.ts";
+import { ServiceError } from "../../src/errors.ts";
+import { present } from "../present.ts";
+import { ask, idOf, openCollection, take } from "./fixture.ts";
+
+async function fill(things: Collection, documents: JsonObject[]): Promise<void> {
+  for (const [n, document] of documents.entries()) await things.insert(idOf(n), document);
+}
+
+function numbers(count: number): JsonObject[] {
+  return Array.from({ length: count }, (_, n) => ({ n, third: n % 3, name: `thing ${n}` }));
+}
+
+/** Turns pages until the last. */
+async function allPages(
+  things: Collection,
+  filter: JsonObject,
+  limit: number,
+  sortBy?: string,
+): Promise<Json[]> {
+  const values: Json[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await take(things, ask(filter, { limit, cursor, sortBy }), "n");
+    assert(page.values.length <= limit);
+    values.push(...page.values);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return values;
+}
+
+Deno.test("Collection.query() gives every match, oldest first", async () => {
+  using test = await openCollection();
+  await fill(test.things, numbers(1200));
+  const { values, cursor } = await take(test.things, ask({ third: 0 }), "n");
+  assertEquals(values, Array.from({ length: 400 }, (_, n) => 3 * n));
+  assertEquals(cursor, undefined);
+});
+
+Deno.test("Collection.query() counts every match, whatever the limit", async () => {
+  using test = await openCollection();
+  await fill(test.things, numbers(100));
+  assertEquals(await test.things.query(ask({ third: 1 }, { limit: 2 })).count(), 33);
+});
+
+for (const sortBy of [undefined, "third", "-third,n", "name", "-n", "missing"]) {
+  for (const limit of [1, 7, 50, 51]) {
+    Deno.test(`Collection.query() pages of ${limit} are the whole answer, sorted by ${sortBy ?? "age"}`, async () => {
+      using test = await openCollection();
+      await fill(test.things, numbers(50));
+      const whole = await take(test.things, ask({}, { sortBy }), "n");
+      assertEquals(whole.values.length, 50);
+      assertEquals(await allPages(test.things, {}, limit, sortBy), whole.values);
+    });
+  }
+}
+
+Deno.test("Collection.query() sorts mixed types as BSON does, ties by age, and pages over an empty array", async () => {
+  using test = await openCollection();
+  const values: Json[] = ["b", 2, null, { a: 1 }, true, [], "a", 1, [3, 0], false, "b"];
+  await fill(test.things, [...values.map((v, n) => ({ n, v })), { n: values.length }]);
+  const expected = [5, 2, 11, 8, 7, 1, 6, 0, 10, 3, 9, 4];
+  assertEquals((await take(test.things, ask({}, { sortBy: "v" }), "n")).values, expected);
+  assertEquals(await allPages(test.things, {}, 1, "v"), expected);
+});
+
+Deno.test("Collection.query() pages stay complete and without doubles while others write", async () => {
+  using test = await openCollection();
+  await fill(test.things, numbers(100));
+  for (const sortBy of [undefined, "-n"]) {
+    const seen: Json[] = [];
+    let cursor: string | undefined;
+    let next = 1000;
+    do {
+      const page = await take(test.things, ask({ n: { $lt: 100 } }, { limit: 10, cursor, sortBy }), "n");
+      seen.push(...page.values);
+      cursor = page.cursor;
+      await test.things.insert(`id-new-${sortBy}-${next}`, { n: next++ });
+      // One that was given already goes: the rest must not move.
+      const given = await test.things.get(idOf(Number(page.values[0])));
+      if (given) await test.things.replace(given, { ...given.document, touched: true });
+    } while (cursor !== undefined);
+    assertEquals(seen.length, 100);
+    assertEquals(new Set(seen).size, 100);
+  }
+});
+
+Deno.test("Collection.query() leads on when everything of a sorted page was deleted meanwhile", async () => {
+  using test = await openCollection();
+  await fill(test.things, numbers(6));
+  const result = test.things.query(ask({}, { sortBy: "n", limit: 2 }));
+  const iterator = result.matches[Symbol.asyncIterator]();
+  await iterator.next();
+  for (const n of [0, 1]) {
+    await test.things.remove(present(await test.things.get(idOf(n))));
+  }
+  while (!(await iterator.next()).done);
+  const cursor = present(result.nextCursor());
+  assertEquals((await take(test.things, ask({}, { sortBy: "n", cursor }), "n")).values, [2, 3, 4, 5]);
+});
+
+Deno.test("Collection.query() refuses what is no cursor, and one of another sort", async () => {
+  using test = await openCollection();
+  await fill(test.things, numbers(5));
+  const { cursor } = await take(test.things, ask({}, { limit: 2, sortBy: "n" }), "n");
+  assert(cursor);
+  for (const wrong of ["", "x", "!!", "bnVsbA", "WzFd", "WyJhIiwiIiwxXQ"]) {
+    const error = assertThrows(() => test.things.query(ask({}, { cursor: wrong })), ServiceError);
+    assertEquals(error.code, "invalid_request");
+  }
+  assertThrows(() => test.things.query(ask({}, { cursor })), ServiceError, "sort=n");
+  assertThrows(() => test.things.query(ask({}, { cursor, sortBy: "-n" })), ServiceError, "sort=n");
+});
+
+Deno.test("Collection.query() ends with timeout when the search takes too long, not when its reader does", async () => {
+  using test = await openCollection();
+  await fill(test.things, numbers(50));
+  const slow = { ...compileFilter({}), test: () => burn(5) };
+  const error = await assertRejects(
+    () => take(test.things, { filter: slow, timeoutMs: 20 }, "n"),
+    ServiceError,
+  );
+  assertEquals(error.code, "timeout");
+  let read = 0;
+  for await (const _match of test.things.query(ask({}, { timeoutMs: 2000 })).matches) {
+    read++;
+    if (read <= 3) await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  assertEquals(read, 50);
+});
+
+/** Takes up the thread, as a costly filter does. */
+function burn(ms: number): boolean {
+  for (const end = performance.now() + ms; performance.now() < end;);
+  return true;
+}
+
+Deno.test("Collection.query() filters and answers what render makes of a document", async () => {
+  using test = await openCollection({ render: (document) => ({ ...document, shown: `<${document.n}>` }) });
+  await fill(test.things, numbers(3));
+  assertEquals((await take(test.things, ask({ shown: "<1>" }), "shown")).values, ["<1>"]);
+});
