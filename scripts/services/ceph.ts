@@ -78,7 +78,7 @@ export async function startCeph(): Promise<S3Service> {
     await startCluster(folder, { monitor, gateway });
     const service = await S3Service.start({ endpoint, region: "us-east-1", ...keys }, folder, async () => {
       const running = await folder.start(daemon(folder, "radosgw", ["-n", "client.admin"]));
-      await folder.untilItAnswers(endpoint, running);
+      await folder.untilItAnswers(running, (signal) => fetch(endpoint, { signal }));
       return running;
     });
     const user = ["--uid=tests", "--display-name=tests"];

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { freePorts, ServiceFolder } from "./processes.ts";
-import { randomKeys, runByHand, S3Service } from "./s3_service.ts";
+import { listBuckets, randomKeys, runByHand, S3Service } from "./s3_service.ts";
 
 /** Where `install.sh` puts the program: `$ASSETS_TEST_CACHE` or `~/.cache/assets-server-tests`, in `bin`. */
 export function minioPath(): string {
@@ -23,12 +23,11 @@ export async function startMinio(): Promise<S3Service> {
     throw new Error(`There is no MinIO at ${command}: run scripts/services/install.sh first.`, { cause });
   });
   const [port, consolePort] = freePorts(2);
-  const endpoint = `http://127.0.0.1:${port}`;
-  const keys = randomKeys();
+  const access = { endpoint: `http://127.0.0.1:${port}`, region: "us-east-1", ...randomKeys() };
   const folder = await ServiceFolder.open("minio");
   try {
     await Deno.mkdir(join(folder.path, "drive"));
-    return await S3Service.start({ endpoint, region: "us-east-1", ...keys }, folder, async () => {
+    return await S3Service.start(access, folder, async () => {
       const running = await folder.start({
         name: "minio",
         command,
@@ -37,13 +36,14 @@ export async function startMinio(): Promise<S3Service> {
           ...["--console-address", `127.0.0.1:${consolePort}`, "--certs-dir", join(folder.path, "certs")],
         ],
         env: {
-          MINIO_ROOT_USER: keys.accessKeyId,
-          MINIO_ROOT_PASSWORD: keys.secretAccessKey,
+          MINIO_ROOT_USER: access.accessKeyId,
+          MINIO_ROOT_PASSWORD: access.secretAccessKey,
           MINIO_BROWSER: "off",
           MINIO_UPDATE: "off",
         },
       });
-      await folder.untilItAnswers(`${endpoint}/minio/health/ready`, running);
+      // Its own route for readiness says yes before it takes signed requests.
+      await folder.untilItAnswers(running, (signal) => listBuckets(access, signal));
       return running;
     });
   } catch (error) {

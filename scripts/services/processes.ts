@@ -9,18 +9,26 @@
 
 import { join } from "node:path";
 
+/**
+ * The guard is its parent's child no more once it runs in the background: Deno kills its children when it ends, and the
+ * guard has to outlive it. It prints nothing unless the folder stays, and closes its standard output when it is done.
+ */
 const GUARD = `
-trap "" HUP INT TERM
-read -r stop
-for file in "$1"/*.pid; do
-  if [ -e "$file" ]; then kill -KILL "$(cat "$file")"; fi
-done 2>/dev/null
-# A killed process may need a moment to let go of its files.
-for attempt in 1 2 3 4 5; do
-  rm -rf "$1" 2>/dev/null && exit 0
-  sleep 0.2
-done
-exit 1
+exec 3<&0
+guard() {
+  trap "" HUP INT TERM
+  read -r stop <&3
+  for file in "$1"/*.pid; do
+    if [ -e "$file" ]; then kill -KILL "$(cat "$file")"; fi
+  done 2>/dev/null
+  # A killed process may need a moment to let go of its files.
+  for attempt in 1 2 3 4 5; do
+    rm -rf "$1" 2>/dev/null && return
+    sleep 0.2
+  done
+  echo "$1 could not be removed."
+}
+guard "$1" &
 `;
 
 /** Runs the program in place of the shell, so that its process id is the one that was started. */
@@ -69,7 +77,8 @@ export class ServiceFolder {
   /** Makes a temporary folder with its guard. */
   static async open(name: string): Promise<ServiceFolder> {
     const path = await Deno.makeTempDir({ prefix: `assets-server-${name}-` });
-    const guard = new Deno.Command("sh", { args: ["-c", GUARD, "guard", path], stdin: "piped" }).spawn();
+    const args = ["-c", GUARD, "guard", path];
+    const guard = new Deno.Command("sh", { args, stdin: "piped", stdout: "piped" }).spawn();
     return new ServiceFolder(path, guard);
   }
 
@@ -119,11 +128,11 @@ export class ServiceFolder {
     throw new Error(`${command} ${args.join(" ")} ended with ${output.code}:\n${printed}${complaint}`);
   }
 
-  /** Resolves when `url` answers with a status of success; throws an error with the log's end if it never does. */
-  async untilItAnswers(url: string, running: Running): Promise<void> {
+  /** Resolves when `ask` gets an answer of success; throws an error with the end of the log if it never does. */
+  async untilItAnswers(running: Running, ask: (signal: AbortSignal) => Promise<Response>): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (Date.now() < deadline && !running.ended) {
-      if (await answers(url)) return;
+      if (await answers(ask)) return;
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
     }
     const log = await Deno.readTextFile(join(this.path, `${running.name}.log`)).catch(() => "");
@@ -140,14 +149,15 @@ export class ServiceFolder {
   async #stop(): Promise<void> {
     await Promise.all([...this.#running].map((running) => running.kill()));
     await this.#guard.stdin.close();
-    const { success } = await this.#guard.status;
-    if (!success) throw new Error(`The folder ${this.path} could not be removed.`);
+    const complaint = await new Response(this.#guard.stdout).text();
+    await this.#guard.status;
+    if (complaint !== "") throw new Error(complaint.trim());
   }
 }
 
-async function answers(url: string): Promise<boolean> {
+async function answers(ask: (signal: AbortSignal) => Promise<Response>): Promise<boolean> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    const response = await ask(AbortSignal.timeout(2000));
     await response.body?.cancel();
     return response.ok;
   } catch {

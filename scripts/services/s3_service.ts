@@ -1,6 +1,7 @@
 /** A real S3 server under a test's control, whatever its make. */
 
 import { S3Client } from "../../src/objects/s3_client.ts";
+import { EMPTY_SHA256, S3Signer } from "../../src/objects/s3_signer.ts";
 import type { Running, ServiceFolder } from "./processes.ts";
 
 /** How to reach the server. */
@@ -94,6 +95,14 @@ export class S3Service implements S3Access, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** A signed request for the list of buckets: a server that answers it does so to every other one. */
+export async function listBuckets(access: S3Access, signal: AbortSignal): Promise<Response> {
+  const url = new URL(access.endpoint);
+  const request = { method: "GET", url, headers: {}, bodySha256: EMPTY_SHA256 };
+  const headers = await new S3Signer(access).sign(request, new Date());
+  return await fetch(url, { headers, signal });
 }
 
 /** Keys for one server and one run. */

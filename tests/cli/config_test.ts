@@ -1,0 +1,99 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { ConfigError, readConfig, type SettingTexts } from "../../src/cli/config.ts";
+import { parseDurationMs, parseSizeBytes, parseSwitch } from "../../src/cli/units.ts";
+
+function read(flags: SettingTexts, environment: Record<string, string> = {}) {
+  return readConfig(flags, (name) => environment[name]);
+}
+
+Deno.test("readConfig() has a default for everything", () => {
+  assertEquals(read({}), {
+    mode: "assets-db",
+    host: "127.0.0.1",
+    port: 4000,
+    dataDir: "./data",
+    db: "data/assets-db.kv",
+    isDbShared: false,
+    publicUrl: undefined,
+    assetsDbId: undefined,
+    s3: undefined,
+    s3Redirect: { isOn: false, publicEndpoint: undefined },
+    maxUploadBytes: undefined,
+    queryTimeoutMs: 30_000,
+    idleTimeoutMs: 60_000,
+    requireHealthy: false,
+    noPrivateTargets: false,
+    tokens: { read: [], write: [] },
+  });
+  assertEquals(read({ mode: "registry" }).db, "data/registry.kv");
+});
+
+Deno.test("readConfig() takes the environment, a flag over it, and an empty variable as unset", () => {
+  assertEquals(read({}, { PORT: "5000", HOST: "" }).port, 5000);
+  assertEquals(read({}, { HOST: "" }).host, "127.0.0.1");
+  assertEquals(read({ port: "6000" }, { PORT: "5000" }).port, 6000);
+  assertEquals(read({}, { REQUIRE_HEALTHY: "yes" }).requireHealthy, true);
+  assertEquals(read({}, { REQUIRE_HEALTHY: "off" }).requireHealthy, false);
+  assertEquals(read({}, { AUTH_WRITE_TOKEN: "a, b,," }).tokens.write, ["a", "b"]);
+});
+
+Deno.test("readConfig() addresses S3 by path with an endpoint, by virtual host without", () => {
+  const keys = { AWS_ACCESS_KEY_ID: "k", AWS_SECRET_ACCESS_KEY: "s" };
+  const aws = read({ s3Bucket: "models" }, keys).s3;
+  assertEquals([aws?.addressing, aws?.endpoint, aws?.region], ["virtual", undefined, "us-east-1"]);
+  const own = read({ s3Bucket: "models", s3Endpoint: "http://127.0.0.1:9000/" }, keys).s3;
+  assertEquals([own?.addressing, own?.endpoint], ["path", "http://127.0.0.1:9000"]);
+});
+
+const REFUSED: [SettingTexts, Record<string, string>, RegExp][] = [
+  [{ mode: "database" }, {}, /^--mode must be assets-db or registry, not "database"$/],
+  [{ port: "65536" }, {}, /^--port must be/],
+  [{ port: "" }, {}, /^--port must not be empty$/],
+  [{}, { PORT: "http" }, /^PORT must be/],
+  [{ publicUrl: "ftp://x" }, {}, /^--public-url must be an http/],
+  [{ publicUrl: "http://user:secret@x" }, {}, /^--public-url/],
+  [{ maxUploadSize: "10 apples" }, {}, /^--max-upload-size must be a size/],
+  [{ queryTimeout: "30" }, {}, /^--query-timeout must be a duration/],
+  [{ idleTimeout: "0s" }, {}, /^--idle-timeout must be a duration/],
+  [{}, { REQUIRE_HEALTHY: "perhaps" }, /^REQUIRE_HEALTHY must be true or false/],
+  [{ assetsDbId: "a b" }, {}, /^--assets-db-id/],
+  [{ db: "http://" }, {}, /^--db is not a valid URL$/],
+  [{ s3Bucket: "a" }, {}, /^--s3-bucket/],
+  [{ s3Endpoint: "http://127.0.0.1:9000" }, {}, /^--s3-endpoint has no effect without --s3-bucket$/],
+  [
+    { s3Bucket: "models" },
+    { AWS_ACCESS_KEY_ID: "k" },
+    /^AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together/,
+  ],
+  [{ s3Bucket: "models", s3RedirectDownloads: "true" }, {}, /^--s3-redirect-downloads needs/],
+];
+
+for (const [flags, environment, message] of REFUSED) {
+  Deno.test(`readConfig() refuses ${JSON.stringify({ ...flags, ...environment })} in one line that names it`, () => {
+    const error = assertThrows(() => read(flags, environment), ConfigError);
+    assertEquals(message.test(error.message), true, error.message);
+    assertEquals(error.message.includes("\n"), false);
+  });
+}
+
+Deno.test("parseSizeBytes() knows binary and decimal units", () => {
+  const sizes = { "10GiB": 10 * 2 ** 30, "1.5 kib": 1536, "500MB": 5e8, "1024": 1024, "0": 0, "7b": 7 };
+  for (const [text, sizeBytes] of Object.entries(sizes)) assertEquals(parseSizeBytes(text), sizeBytes, text);
+  for (const text of ["", "-1", "1e3", "GiB", "1 GiBs", "9999999TiB"]) {
+    assertEquals(parseSizeBytes(text), undefined, text);
+  }
+});
+
+Deno.test("parseDurationMs() needs a unit and more than nothing", () => {
+  const durations = { "30s": 30_000, "500ms": 500, "2m": 120_000, "1h": 3_600_000, "0.5s": 500 };
+  for (const [text, ms] of Object.entries(durations)) assertEquals(parseDurationMs(text), ms, text);
+  for (const text of ["", "30", "0s", "-1s", "1d", "1000h"]) {
+    assertEquals(parseDurationMs(text), undefined, text);
+  }
+});
+
+Deno.test("parseSwitch() knows four pairs of words", () => {
+  for (const text of ["true", "1", "yes", "on", "TRUE"]) assertEquals(parseSwitch(text), true, text);
+  for (const text of ["false", "0", "no", "off"]) assertEquals(parseSwitch(text), false, text);
+  for (const text of ["", "2", "ja"]) assertEquals(parseSwitch(text), undefined, text);
+});
