@@ -31,10 +31,8 @@ export interface JournalEntry {
   readonly objectKey: string;
   /** For the commit that makes the asset: it fails if the entry was swept, and takes it out. */
   settle(): Promise<Alongside>;
-  /** Takes the entry out when nothing is left of the write. */
-  drop(): Promise<void>;
-  /** Stops the heartbeat and leaves the entry to the sweeper: the object could not be removed. */
-  abandon(): void;
+  /** Removes whatever the write left in the store, then the entry. If that fails, the sweeper does it later. */
+  undo(store: ObjectStore): Promise<void>;
 }
 
 /** The journal of one Assets DB in its KV. */
@@ -81,11 +79,10 @@ export class Journal {
           write: (operation) => void operation.delete(key),
         };
       },
-      drop: async () => {
+      undo: async (store) => {
         await stop();
-        await this.#kv.delete(key);
+        await this.#clear(key, objectKey, store);
       },
-      abandon: () => clearInterval(heartbeat),
     };
   }
 
@@ -98,6 +95,13 @@ export class Journal {
   async finishDeletion(id: string, objectKey: string, store: ObjectStore): Promise<void> {
     await store.delete(objectKey);
     await this.#kv.delete(this.#key(id));
+  }
+
+  /** A store that failed may have kept what it was to throw away, so it is asked again. */
+  async #clear(key: Deno.KvKey, objectKey: string, store: ObjectStore): Promise<void> {
+    for await (const write of store.listUnfinished(objectKey)) await store.discardUnfinished(write);
+    await store.delete(objectKey);
+    await this.#kv.delete(key);
   }
 
   /**
@@ -122,9 +126,7 @@ export class Journal {
         this.#entry(value.objectKey),
       ).commit();
       if (!taken.ok) continue;
-      for await (const write of store.listUnfinished(value.objectKey)) await store.discardUnfinished(write);
-      await store.delete(value.objectKey);
-      await this.#kv.delete(key);
+      await this.#clear(key, value.objectKey, store);
       cleared++;
     }
     return cleared;

@@ -53,16 +53,14 @@ export async function uploadAsset(
     if (upload.known) await service.checkFree(draftOf(service, upload.known));
     const id = uuidV7();
     const entry = await service.journal.begin(id, `asset/${id}`);
-    let isStored = false;
     try {
       const document = await storeFile(service, upload, limits, { id, objectKey: entry.objectKey });
-      isStored = true;
       const { assets } = service;
       const outcome = { id, asset: assets.render(document) };
       await assets.insert(id, document, together(record(outcome), await entry.settle()));
       return outcome;
     } catch (error) {
-      await cleanUp(service, entry, isStored);
+      await cleanUp(service, entry);
       throw error;
     }
   });
@@ -160,12 +158,10 @@ function checkStated(
 }
 
 /** What cannot be removed now is left to the sweeper, which finds it through the journal. */
-async function cleanUp(service: AssetService, entry: JournalEntry, isStored: boolean): Promise<void> {
+async function cleanUp(service: AssetService, entry: JournalEntry): Promise<void> {
   try {
-    if (isStored) await service.options.store.delete(entry.objectKey);
-    await entry.drop();
+    await entry.undo(service.options.store);
   } catch (error) {
-    entry.abandon();
     log.warn("What is left of the upload {objectKey} is to be removed, later: {error}", {
       objectKey: entry.objectKey,
       error,

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Journal } from "../../src/assets/journal.ts";
+import { Journal, type JournalEntry } from "../../src/assets/journal.ts";
 import { AlongsideChanged } from "../../src/collection/collection.ts";
 import { FileStore } from "../../src/objects/file_store.ts";
 import { keys, openCollection } from "../collection/fixture.ts";
@@ -23,12 +23,16 @@ async function open() {
   };
 }
 
+/** The process that holds an entry ends: its heart stops, the entry stays. */
+async function dies(entry: JournalEntry): Promise<void> {
+  await entry.settle();
+}
+
 Deno.test("Journal.sweep() clears the object of a process that is gone at once where nothing shares the KV", async () => {
   await using test = await open();
   const before = new Journal({ kv: test.kv, assetsDbId: DB, isShared: false });
-  const entry = await before.begin("a", "asset/a");
-  await test.put(entry.objectKey);
-  entry.abandon();
+  await dies(await before.begin("a", "asset/a"));
+  await test.put("asset/a");
   const after = new Journal({ kv: test.kv, assetsDbId: DB, isShared: false });
   assertEquals(await after.sweep(test.store), 1);
   assertEquals(await test.store.head("asset/a"), undefined);
@@ -38,7 +42,7 @@ Deno.test("Journal.sweep() clears the object of a process that is gone at once w
 Deno.test("Journal.sweep() clears the temporary file of a write that a crash cut off", async () => {
   await using test = await open();
   const before = new Journal({ kv: test.kv, assetsDbId: DB, isShared: false });
-  (await before.begin("a", "asset/a")).abandon();
+  await dies(await before.begin("a", "asset/a"));
   let hasBegun = () => {};
   const begun = new Promise<void>((resolve) => (hasBegun = resolve));
   const stop = new AbortController();
@@ -71,13 +75,13 @@ Deno.test("Journal.sweep() leaves alone what is being worked on, here and on a n
   const inAQuarter = { now: Date.now() + 16 * MINUTE_MS };
   assertEquals(await there.sweep(test.store, inAQuarter), 1);
   assertEquals(await test.store.head("asset/a"), undefined);
-  await entry.drop();
+  await entry.undo(test.store);
 });
 
 Deno.test("Journal.sweep() does not see the entries of another Assets DB", async () => {
   await using test = await open();
   const other = new Journal({ kv: test.kv, assetsDbId: "other", isShared: false });
-  (await other.begin("a", "asset/a")).abandon();
+  await dies(await other.begin("a", "asset/a"));
   await test.put("asset/a");
   const journal = new Journal({ kv: test.kv, assetsDbId: DB, isShared: false });
   assertEquals(await journal.sweep(test.store, { now: Date.now() + 60 * MINUTE_MS }), 0);
@@ -91,6 +95,16 @@ Deno.test("JournalEntry.settle() makes a commit fail whose entry was swept meanw
   await sweeper.sweep(test.store, { now: Date.now() + 16 * MINUTE_MS });
   const settled = await entry.settle();
   await assertRejects(() => test.things.insert("a", {}, settled), AlongsideChanged);
+});
+
+Deno.test("JournalEntry.undo() removes what a store kept of a write that failed", async () => {
+  await using test = await open();
+  const journal = new Journal({ kv: test.kv, assetsDbId: DB, isShared: false });
+  const entry = await journal.begin("a", "asset/a");
+  await test.put("asset/a");
+  await entry.undo(test.store);
+  assertEquals(await test.store.head("asset/a"), undefined);
+  assertEquals(await test.pending(), []);
 });
 
 Deno.test("JournalEntry.settle() takes the entry out with the commit", async () => {

@@ -1,0 +1,108 @@
+/**
+ * A client that moves one file and keeps nothing of it.
+ *
+ *     deno run -A transfer_client.ts upload <URL> <size in bytes> <asset name>
+ *     deno run -A transfer_client.ts download <URL> [hash]
+ *
+ * Prints `{"seconds": …, "sizeBytes": …, "sha256": …}`: of an upload's bytes, and of a download's if asked for; hashing an
+ * upload is done before the clock starts.
+ */
+import { createHash } from "node:crypto";
+import { connect, readHead, readText, requestHead, writeAll } from "./raw_http.ts";
+
+const BOUNDARY = "----bench-7d1f0c6e5b9a4283";
+
+/** Bytes per write, and per read: larger ones gain nothing. */
+const BLOCK_BYTES = 1024 * 1024;
+
+/** `crypto.getRandomValues` gives no more at once. */
+const RANDOM_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+/** Random bytes, made once; the number of each block is written into it, so that no two are the same. */
+class Content {
+  readonly sizeBytes: number;
+  readonly #block = new Uint8Array(BLOCK_BYTES);
+
+  constructor(sizeBytes: number) {
+    this.sizeBytes = sizeBytes;
+    for (let at = 0; at < BLOCK_BYTES; at += RANDOM_BYTES) {
+      crypto.getRandomValues(this.#block.subarray(at, at + RANDOM_BYTES));
+    }
+  }
+
+  /** The blocks, every time the same; one is overwritten by the next. */
+  *blocks(): Generator<Uint8Array> {
+    const number = new DataView(this.#block.buffer);
+    for (let at = 0; at < this.sizeBytes; at += BLOCK_BYTES) {
+      number.setFloat64(0, at);
+      yield this.#block.subarray(0, this.sizeBytes - at);
+    }
+  }
+}
+
+async function upload(url: URL, sizeBytes: number, name: string) {
+  const content = new Content(sizeBytes);
+  const digest = createHash("sha256");
+  for (const block of content.blocks()) digest.update(block);
+  const before = encoder.encode(formBefore(name));
+  const after = encoder.encode(`\r\n--${BOUNDARY}--\r\n`);
+  using connection = await connect(url);
+  const startedAt = performance.now();
+  const head = requestHead("POST", url, {
+    "Content-Type": `multipart/form-data; boundary=${BOUNDARY}`,
+    "Content-Length": String(before.length + sizeBytes + after.length),
+  });
+  await writeAll(connection, head);
+  await writeAll(connection, before);
+  for (const block of content.blocks()) await writeAll(connection, block);
+  await writeAll(connection, after);
+  const { status, text } = await readText(connection);
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (status !== 201) throw new Error(`${url} answered ${status}: ${text}`);
+  return { seconds, sizeBytes, sha256: digest.digest("hex"), answer: JSON.parse(text) };
+}
+
+async function download(url: URL, withDigest: boolean) {
+  using connection = await connect(url);
+  const digest = withDigest ? createHash("sha256") : undefined;
+  const buffer = new Uint8Array(BLOCK_BYTES);
+  const startedAt = performance.now();
+  await writeAll(connection, requestHead("GET", url));
+  const { status, contentLength: sizeBytes, rest } = await readHead(connection, buffer);
+  if (status !== 200) throw new Error(`${url} answered ${status}.`);
+  digest?.update(rest);
+  let leftBytes = sizeBytes - rest.length;
+  while (leftBytes > 0) {
+    const readBytes = await connection.read(buffer);
+    if (readBytes === null) throw new Error(`${url} ended ${leftBytes} bytes too early.`);
+    digest?.update(buffer.subarray(0, readBytes));
+    leftBytes -= readBytes;
+  }
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { seconds, sizeBytes, sha256: digest?.digest("hex") };
+}
+
+function formBefore(name: string): string {
+  const metadata = JSON.stringify({ asset_name: name, asset_version: { version: "1.0", tag: "bench" } });
+  return [
+    `--${BOUNDARY}`,
+    'Content-Disposition: form-data; name="asset_metadata"',
+    "",
+    metadata,
+    `--${BOUNDARY}`,
+    'Content-Disposition: form-data; name="asset"; filename="file.bin"',
+    "Content-Type: application/octet-stream",
+    "",
+    "",
+  ].join("\r\n");
+}
+
+if (import.meta.main) {
+  const [direction = "", url = "", third = "", name = ""] = Deno.args;
+  const result = direction === "upload"
+    ? await upload(new URL(url), Number(third), name)
+    : await download(new URL(url), third === "hash");
+  await Deno.stdout.write(encoder.encode(JSON.stringify(result)));
+}
