@@ -1,7 +1,6 @@
 /** The folder of everything that a server keeps on its own machine, in the hands of one process. */
 import { dirname, join } from "node:path";
 
-const LOCK_FILE = "lock";
 const ID_FILE = "assets_db_id";
 
 /** An open data folder. */
@@ -15,16 +14,17 @@ export class DataDir {
   }
 
   /**
-   * Makes the folder if need be, and takes it for this process.
+   * Makes the folder if need be, and takes it for this process. Servers of different modes keep different things, so
+   * they may share a folder.
    *
    * @throws {Error} if it cannot be written to, or another process has it
    */
-  static async open(path: string): Promise<DataDir> {
-    const lock = await openLock(path);
+  static async open(path: string, mode: string): Promise<DataDir> {
+    const lock = await openLock(path, `${mode}.lock`);
     // The lock goes with the process, however it ends.
     if (await lock.tryLock(true)) return new DataDir(path, lock);
     lock.close();
-    throw new Error(`The folder ${path} is in use by another assets-server (--data-dir)`);
+    throw new Error(`The folder ${path} is in use by another assets-server of mode ${mode} (--data-dir)`);
   }
 
   /** The id of this Assets DB: the one given, else the one kept here, else a new one that is kept from now on. */
@@ -52,10 +52,10 @@ export class DataDir {
   }
 }
 
-async function openLock(path: string): Promise<Deno.FsFile> {
+async function openLock(path: string, lockFile: string): Promise<Deno.FsFile> {
   try {
     await Deno.mkdir(path, { recursive: true });
-    return await Deno.open(join(path, LOCK_FILE), { create: true, write: true });
+    return await Deno.open(join(path, lockFile), { create: true, write: true });
   } catch (error) {
     throw new Error(
       `The folder ${path} cannot be used (--data-dir): ${error instanceof Error ? error.message : error}`,

@@ -52,7 +52,7 @@ interface ModeParts {
  * @throws {Error} with one line that says what is in the way: a data folder in use, a port that is taken, a KV that cannot be opened
  */
 export async function startServer(config: Config): Promise<RunningServer> {
-  const dataDir = await DataDir.open(config.dataDir);
+  const dataDir = await DataDir.open(config.dataDir, config.mode);
   try {
     const kv = await openKv(config);
     try {
