@@ -5,7 +5,8 @@ import { asJsonObject } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import { type App, type AppEnv, createApp, pathRest, route } from "../http/app.ts";
 import type { AccessTokens } from "../http/auth.ts";
-import { evaluateChange, evaluateIfRange, evaluateRead } from "../http/conditional.ts";
+import { evaluateIfRange, evaluateRead } from "../http/conditional.ts";
+import { precondition, readChanges, sendDocument } from "../http/document.ts";
 import { success } from "../http/envelope.ts";
 import { healthAnswer, type HealthChecks } from "../http/health.ts";
 import { onceOf } from "../http/idempotency_key.ts";
@@ -68,18 +69,11 @@ async function createAsset(context: Context<AppEnv>, service: AssetService): Pro
 
 async function getAsset(context: Context<AppEnv>, service: AssetService): Promise<Response> {
   const { asset, etag } = await service.get(assetReference(context));
-  const headers = { ETag: etag };
-  if (evaluateRead(context.req.raw.headers, { etag }) === "not_modified") {
-    return context.body(null, 304, headers);
-  }
-  return context.json({ success: true, data: asset }, 200, headers);
+  return sendDocument(context, asset, etag);
 }
 
 async function updateAsset(context: Context<AppEnv>, service: AssetService): Promise<Response> {
-  const body = await readJsonBody(context);
-  if (body === null || typeof body !== "object" || Array.isArray(body)) {
-    throw new ServiceError("invalid_request", "The body must be an object of the fields to set.");
-  }
+  const body = await readChanges(context);
   const once = onceOf(context, body);
   const { asset } = await service.update(assetReference(context), body, precondition(context), once);
   return success(context, { message: "Asset updated", asset });
@@ -92,10 +86,6 @@ async function deleteAsset(context: Context<AppEnv>, service: AssetService): Pro
 
 function assetReference(context: Context<AppEnv>): string {
   return pathRest(context, "/asset/");
-}
-
-function precondition(context: Context<AppEnv>): (etag: string) => void {
-  return (etag) => evaluateChange(context.req.raw.headers, { etag });
 }
 
 /** `GET` and `HEAD` of a file: RFC 9110 §13 (conditional requests) and §14 (ranges). */

@@ -1,7 +1,7 @@
 /** The use cases of an Assets DB: everything that can be done with an asset but the streaming of its file in (`upload.ts`). */
 import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7 } from "uuid";
-import { Collection, DocumentChanged, type Stored } from "../collection/collection.ts";
+import { Collection, type Stored, untilUndisturbed } from "../collection/collection.ts";
 import { type Once, runOnce, together } from "../collection/idempotency.ts";
 import { asJsonObject, isJsonObject, type JsonObject } from "../collection/json.ts";
 import type { UniqueValue } from "../collection/truth.ts";
@@ -12,9 +12,6 @@ import { type Asset, assetUri, type CreateBody, MAX_ASSET_BYTES, type StoredAsse
 import { updateAsset } from "./update.ts";
 
 const log = getLogger(["assets-server", "assets"]);
-
-/** How often a change is made anew when others change the same asset at the same time. */
-const MAX_TRIES = 20;
 
 /** What an Assets DB works with. */
 export interface AssetServiceOptions {
@@ -227,25 +224,13 @@ export class AssetService {
     return stored;
   }
 
-  /** Makes a change again and again until nobody else was faster. */
-  async #change<T>(
-    reference: string,
-    check: Precondition,
-    change: (stored: Stored) => Promise<T>,
-  ): Promise<T> {
-    for (let tries = 1;; tries++) {
+  #change<T>(reference: string, check: Precondition, change: (stored: Stored) => Promise<T>): Promise<T> {
+    return untilUndisturbed(async () => {
       const stored = await this.#find(reference);
       await this.#checkOwner(asStoredAsset(stored.document));
       check(this.#etag(stored));
-      try {
-        return await change(stored);
-      } catch (error) {
-        if (!(error instanceof DocumentChanged)) throw error;
-        if (tries === MAX_TRIES) {
-          throw new ServiceError("unavailable", "Too many changes at once; try again.");
-        }
-      }
-    }
+      return await change(stored);
+    });
   }
 
   async #checkOwner(asset: StoredAsset): Promise<void> {

@@ -45,6 +45,30 @@ export class AlongsideChanged extends Error {
 /** How often a commit is tried that fails without a cause that lasts. */
 const MAX_COMMIT_TRIES = 8;
 
+/** How often a change is made anew when others change the same document at the same time. */
+const MAX_CHANGE_TRIES = 20;
+
+/**
+ * Makes a change that reads a document and writes it back, anew each time that somebody else was faster.
+ *
+ * @param change throws `DocumentChanged` when what it read is no longer so
+ * @throws {ServiceError} `unavailable` when others are faster again and again
+ */
+export async function untilUndisturbed<T>(change: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await change();
+    } catch (error) {
+      if (!(error instanceof DocumentChanged)) throw error;
+      if (tries === MAX_CHANGE_TRIES) {
+        throw new ServiceError("unavailable", "Too many changes at once; try again.");
+      }
+      // A pause that differs lets those that collided drift apart.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * tries));
+    }
+  }
+}
+
 /** Documents of one kind. Every method may also throw what Deno KV throws when it is away. */
 export class Collection {
   readonly render: (document: JsonObject) => JsonObject;

@@ -1,9 +1,8 @@
 /** The REST API of a registry. */
 import type { Context } from "hono";
-import { ServiceError } from "../errors.ts";
 import { type App, type AppEnv, createApp, pathRest, route } from "../http/app.ts";
 import type { AccessTokens } from "../http/auth.ts";
-import { evaluateChange, evaluateRead } from "../http/conditional.ts";
+import { precondition, readChanges, sendDocument } from "../http/document.ts";
 import { success } from "../http/envelope.ts";
 import { healthAnswer, type HealthChecks } from "../http/health.ts";
 import { readJsonBody } from "../http/json_body.ts";
@@ -53,18 +52,11 @@ async function createEntry(context: Context<AppEnv>, service: RegistryService): 
 
 async function getEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
   const { entry, etag } = await service.get(pathRest(context, "/asset_registry/"));
-  const headers = { ETag: etag };
-  if (evaluateRead(context.req.raw.headers, { etag }) === "not_modified") {
-    return context.body(null, 304, headers);
-  }
-  return context.json({ success: true, data: entry }, 200, headers);
+  return sendDocument(context, entry, etag);
 }
 
 async function updateEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
-  const body = await readJsonBody(context);
-  if (body === null || typeof body !== "object" || Array.isArray(body)) {
-    throw new ServiceError("invalid_request", "The body must be an object of the fields to set.");
-  }
+  const body = await readChanges(context);
   await service.update(pathRest(context, "/asset_registry/"), body, precondition(context));
   return success(context, { message: "Asset registry updated" });
 }
@@ -77,8 +69,4 @@ async function deleteEntry(context: Context<AppEnv>, service: RegistryService): 
 async function checkHealth(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
   const { said, health } = await service.checkHealth(pathRest(context, "/check_health/"));
   return context.json({ success: true, data: said, health }, 200, { "Cache-Control": "no-store" });
-}
-
-function precondition(context: Context<AppEnv>): (etag: string) => void {
-  return (etag) => evaluateChange(context.req.raw.headers, { etag });
 }

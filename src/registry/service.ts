@@ -1,15 +1,12 @@
 /** The use cases of a registry: the Assets DBs it knows. */
 import { v7 as uuidV7 } from "uuid";
-import { Collection, DocumentChanged, type Stored } from "../collection/collection.ts";
+import { Collection, type Stored, untilUndisturbed } from "../collection/collection.ts";
 import type { JsonObject } from "../collection/json.ts";
 import { applyPaths } from "../collection/update_paths.ts";
 import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
 import { type HealthReport, probe, type ProbeOptions } from "./health.ts";
 import { type CreateBody, type Entry, ENTRY_FIELDS, entrySchema, MAX_ENTRY_BYTES } from "./schema.ts";
-
-/** How often a change is made anew when others change the same entry at the same time. */
-const MAX_TRIES = 20;
 
 /** What a registry works with. */
 export interface RegistryServiceOptions extends ProbeOptions {
@@ -124,24 +121,16 @@ export class RegistryService {
     return stored;
   }
 
-  async #change(
+  #change(
     id: string,
     check: (etag: string) => void,
     change: (stored: Stored) => Promise<void>,
   ): Promise<void> {
-    for (let tries = 1;; tries++) {
+    return untilUndisturbed(async () => {
       const stored = await this.#find(id);
       check(etagOf(stored));
-      try {
-        await change(stored);
-        return;
-      } catch (error) {
-        if (!(error instanceof DocumentChanged)) throw error;
-        if (tries === MAX_TRIES) {
-          throw new ServiceError("unavailable", "Too many changes at once; try again.");
-        }
-      }
-    }
+      await change(stored);
+    });
   }
 }
 

@@ -12,7 +12,7 @@ import { formatReport, type GroupReport, reportJson } from "./report.ts";
 type Group = (folder: string, options: BenchOptions) => Promise<GroupReport[]>;
 
 const GROUPS: Record<string, Group> = {
-  http: async (folder, options) => [await benchHttp(folder, options)],
+  http: benchHttp,
   objects: benchObjects,
 };
 

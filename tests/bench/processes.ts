@@ -58,11 +58,11 @@ export async function resetPeakMemory({ pid }: MeasuredServer): Promise<void> {
   if (Deno.build.os === "linux") await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5");
 }
 
-/** The most memory that was resident since `resetPeakMemory`, in bytes; `undefined` where the system does not tell. */
-export async function peakMemoryBytes({ pid }: MeasuredServer): Promise<number | undefined> {
-  if (Deno.build.os !== "linux") return undefined;
+/** The most memory that was resident since `resetPeakMemory`, in bytes; nothing where the system does not tell. */
+export async function peakMemoryBytes({ pid }: MeasuredServer): Promise<[number] | []> {
+  if (Deno.build.os !== "linux") return [];
   const peakKiB = /^VmHWM:\s+(\d+) kB$/m.exec(await Deno.readTextFile(`/proc/${pid}/status`))?.[1];
-  return peakKiB === undefined ? undefined : Number(peakKiB) * 1024;
+  return peakKiB === undefined ? [] : [Number(peakKiB) * 1024];
 }
 
 async function startServer(args: string[]): Promise<MeasuredServer> {

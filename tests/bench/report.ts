@@ -8,7 +8,7 @@ export interface Measurement {
   /** Its median in shares of the medians of others, by their names. */
   shares: Record<string, number>;
   /** The most memory the server had resident in any round. */
-  peakMemoryBytes?: number;
+  peakMemoryBytes: number | undefined;
 }
 
 /** What a measurement is held to. */
@@ -35,11 +35,6 @@ export function median(rounds: number[]): number {
   const middle = sorted.length / 2;
   const upper = sorted[Math.floor(middle)] ?? NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
-
-/** `subject` next to those that it is to be compared with. */
-export function shareOf(subject: number[], ceiling: number[]): number {
-  return median(subject) / median(ceiling);
 }
 
 /** A bar that a share has to reach. */

@@ -4,8 +4,8 @@
  *     deno run -A transfer_client.ts upload <URL> <size in bytes> <asset name>
  *     deno run -A transfer_client.ts download <URL> [hash]
  *
- * Prints `{"seconds": …, "sizeBytes": …, "sha256": …}`: of an upload's bytes, and of a download's if asked for; hashing an
- * upload is done before the clock starts.
+ * Prints `{"seconds": …, "sizeBytes": …, "sha256": …}`, for an upload also the `answer`. A download is hashed only if asked; an
+ * upload is hashed before the clock starts.
  */
 import { createHash } from "node:crypto";
 import { connect, readHead, readText, requestHead, writeAll } from "./raw_http.ts";
@@ -81,7 +81,7 @@ async function download(url: URL, withDigest: boolean) {
     leftBytes -= readBytes;
   }
   const seconds = (performance.now() - startedAt) / 1000;
-  return { seconds, sizeBytes, sha256: digest?.digest("hex") };
+  return { seconds, sizeBytes, sha256: digest?.digest("hex") ?? "" };
 }
 
 function formBefore(name: string): string {
