@@ -17,6 +17,8 @@ export type ErrorCode =
   | "method_not_allowed"
   | "already_exists"
   | "not_owner"
+  | "offset_mismatch"
+  | "locked"
   | "precondition_failed"
   | "too_large"
   | "unsupported_media_type"

@@ -5,6 +5,7 @@ import deno from "../deno.json" with { type: "json" };
 import { assetRoutes, type AssetRoutesOptions } from "./assets/routes.ts";
 import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
+import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
 import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
 import type { App } from "./http/app.ts";
@@ -99,7 +100,8 @@ async function assetsDbMode(
   const s3 = config.s3 && openS3(config.s3);
   const store: ObjectStore = s3 ?? new FileStore(join(config.dataDir, "objects"));
   const service = new AssetService({ kv, isShared: config.isDbShared, store, assetsDbId, publicUrl });
-  const app = assetRoutes(service, {
+  const uploads = new ResumableUploads(service);
+  const app = assetRoutes(service, uploads, {
     tokens: config.tokens,
     queryTimeoutMs: config.queryTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
@@ -113,7 +115,7 @@ async function assetsDbMode(
   const begin = async () => {
     await service.announce();
     log.info("Assets DB {assetsDbId}, files in {store}", { assetsDbId, store: store.description });
-    const sweeper = startSweeper(service.journal, store);
+    const sweeper = startSweeper(service.journal, store, uploads);
     return () => sweeper.stop();
   };
   return { app, begin };

@@ -15,6 +15,8 @@ import { answerQuery } from "../http/query_answer.ts";
 import { contentRange, parseRange } from "../http/ranges.ts";
 import { validate } from "../validation.ts";
 import { createBody } from "./schema.ts";
+import type { ResumableUploads } from "./tus/resumable_uploads.ts";
+import { tusRoutes } from "./tus/routes.ts";
 import type { AssetService, FileLocation } from "./service.ts";
 import { receiveUpload, type UploadOptions } from "./upload_form.ts";
 
@@ -31,9 +33,14 @@ export interface AssetRoutesOptions extends UploadOptions {
 }
 
 /** The application of the mode `assets-db`. */
-export function assetRoutes(service: AssetService, options: AssetRoutesOptions): App {
+export function assetRoutes(
+  service: AssetService,
+  uploads: ResumableUploads,
+  options: AssetRoutesOptions,
+): App {
   const app = createApp();
   const { tokens } = options;
+  tusRoutes(app, uploads, options);
   route(app, tokens, "/health", {
     GET: { access: "open", handle: (context) => healthAnswer(context, options.health) },
   });

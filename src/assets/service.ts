@@ -83,7 +83,7 @@ export class AssetService {
       });
       await this.checkFree(document);
       const outcome = { id, asset: this.#render(document) };
-      await this.assets.insert(id, document, record(outcome));
+      await this.assets.insert(id, document, await record(outcome));
       return outcome;
     });
   }
@@ -114,7 +114,7 @@ export class AssetService {
       this.#change(reference, check, async (stored) => {
         const document = updateAsset(asStoredAsset(stored.document), this.#render(stored.document), changes);
         const outcome = { asset: this.#render(document) };
-        await this.assets.replace(stored, document, record(outcome));
+        await this.assets.replace(stored, document, await record(outcome));
         return outcome;
       }));
   }
@@ -129,7 +129,7 @@ export class AssetService {
       this.#change(reference, check, async (stored) => {
         const object = asStoredAsset(stored.document)._object;
         const deletion = object ? this.journal.deletion(stored.id, object.key) : {};
-        await this.assets.remove(stored, together(record({}), deletion));
+        await this.assets.remove(stored, together(await record({}), deletion));
         if (object) await this.#deleteObject(stored.id, object.key);
         return {};
       }));

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7 } from "uuid";
-import { type Once, runOnce, together } from "../collection/idempotency.ts";
+import { runOnce, together } from "../collection/idempotency.ts";
 import { asJsonObject, type JsonObject } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import type { JournalEntry } from "./journal.ts";
@@ -37,6 +37,22 @@ export interface UploadLimits {
   maxUploadBytes?: number;
 }
 
+/** What an upload has brought, once it has ended. */
+export interface UploadContent {
+  metadata: UploadMetadata;
+  fileName: string;
+  fileType: string | undefined;
+  sizeBytes: number;
+  /** In hexadecimal digits. */
+  sha256: string;
+}
+
+/** An upload that is to take effect once. */
+export interface OnceUpload {
+  key: string;
+  fingerprintOf: (content: UploadContent) => string;
+}
+
 /**
  * Stores a file and makes its asset. Whatever fails, nothing of it is left.
  *
@@ -47,17 +63,20 @@ export async function uploadAsset(
   service: AssetService,
   upload: Upload,
   limits: UploadLimits,
-  once?: Once,
+  once?: OnceUpload,
 ): Promise<JsonObject> {
-  return await runOnce(service.options.kv, once, async (record) => {
-    if (upload.known) await service.checkFree(draftOf(service, upload.known));
+  const incoming = new IncomingFile(upload, limits);
+  // A repeated upload is read to its end without being stored: only then is it known to be the same.
+  const fingerprint = async () => once ? once.fingerprintOf(incoming.content ?? await incoming.drain()) : "";
+  return await runOnce(service.options.kv, once && { key: once.key, fingerprint }, async (record) => {
+    if (upload.known) await service.checkFree(plannedDraft(service, upload.known));
     const id = uuidV7();
     const entry = await service.journal.begin(id, `asset/${id}`);
     try {
-      const document = await storeFile(service, upload, limits, { id, objectKey: entry.objectKey });
+      const document = await storeFile(service, upload, incoming, { id, objectKey: entry.objectKey });
       const { assets } = service;
       const outcome = { id, asset: assets.render(document) };
-      await assets.insert(id, document, together(record(outcome), await entry.settle()));
+      await assets.insert(id, document, together(await record(outcome), await entry.settle()));
       return outcome;
     } catch (error) {
       await cleanUp(service, entry);
@@ -66,34 +85,60 @@ export async function uploadAsset(
   });
 }
 
+/** The bytes of an upload, counted and hashed on their way. */
+class IncomingFile {
+  /** Known once everything has been read. */
+  content: UploadContent | undefined;
+  readonly #upload: Upload;
+  readonly #maxUploadBytes: number;
+  readonly #digest = createHash("sha256");
+  #sizeBytes = 0;
+
+  constructor(upload: Upload, { maxUploadBytes = Infinity }: UploadLimits) {
+    this.#upload = upload;
+    this.#maxUploadBytes = maxUploadBytes;
+  }
+
+  /** The next bytes; at their end `undefined`, with the content known. */
+  async next(): Promise<Uint8Array | undefined> {
+    const chunk = await this.#upload.nextChunk();
+    if (chunk === undefined) {
+      const { fileName, fileType } = this.#upload;
+      const metadata = await this.#upload.finish();
+      const sha256 = this.#digest.digest("hex");
+      this.content = { metadata, fileName, fileType, sizeBytes: this.#sizeBytes, sha256 };
+      return undefined;
+    }
+    this.#sizeBytes += chunk.length;
+    if (this.#sizeBytes > this.#maxUploadBytes) throw tooLarge(this.#maxUploadBytes);
+    this.#digest.update(chunk);
+    return chunk;
+  }
+
+  /** Reads what is left and gives what it was. */
+  async drain(): Promise<UploadContent> {
+    while (await this.next());
+    if (!this.content) throw new Error("The upload ended without content");
+    return this.content;
+  }
+}
+
 async function storeFile(
   service: AssetService,
   upload: Upload,
-  { maxUploadBytes = Infinity }: UploadLimits,
+  incoming: IncomingFile,
   { id, objectKey }: { id: string; objectKey: string },
 ): Promise<StoredAsset> {
-  const digest = createHash("sha256");
-  let sizeBytes = 0;
   let document: StoredAsset | undefined;
-  const finish = async () => {
-    const facts = { file_size: sizeBytes, sha256: digest.digest("hex") };
-    const metadata = await upload.finish();
-    checkStated(metadata, facts);
-    document = draftOf(service, metadata, { upload, facts, id, objectKey });
-    await service.checkFree(document);
-  };
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const chunk = await upload.nextChunk();
-      if (chunk === undefined) {
-        await finish();
-        controller.close();
-        return;
+      const chunk = await incoming.next();
+      if (chunk) return controller.enqueue(chunk);
+      if (incoming.content) {
+        document = storedDraft(service, incoming.content.metadata, { ...incoming.content, id, objectKey });
+        await service.checkFree(document);
       }
-      sizeBytes += chunk.length;
-      if (sizeBytes > maxUploadBytes) throw tooLarge(maxUploadBytes);
-      digest.update(chunk);
-      controller.enqueue(chunk);
+      controller.close();
     },
   }, { highWaterMark: 0 });
   const contentType = fileTypeOf(upload, upload.known);
@@ -112,31 +157,50 @@ export function tooLarge(maxUploadBytes: number): ServiceError {
   );
 }
 
-function draftOf(
-  service: AssetService,
-  metadata: UploadMetadata,
-  stored?: { upload: Upload; facts: { file_size: number; sha256: string }; id: string; objectKey: string },
-): StoredAsset {
-  if (!stored) {
-    return service.draft(metadata, { assetId: metadata.asset_id ?? "", url: "", fileInfo: {}, object: null });
-  }
-  const { upload, facts, id, objectKey } = stored;
+/** An asset that an upload could make as far as its metadata tell, to see early whether its names are free. */
+export function plannedDraft(service: AssetService, metadata: UploadMetadata): StoredAsset {
+  return service.draft(metadata, { assetId: metadata.asset_id ?? "", url: "", fileInfo: {}, object: null });
+}
+
+/** A file that is in the object store, in the words of who uploaded it. */
+export interface StoredFile {
+  id: string;
+  objectKey: string;
+  fileName: string;
+  fileType: string | undefined;
+  sizeBytes: number;
+  /** In hexadecimal digits. */
+  sha256: string;
+}
+
+/**
+ * The asset of a stored file.
+ *
+ * @throws {ServiceError} `checksum_mismatch` or `invalid_request` if the metadata state another checksum or size
+ */
+export function storedDraft(service: AssetService, metadata: UploadMetadata, file: StoredFile): StoredAsset {
+  const facts = { file_size: file.sizeBytes, sha256: file.sha256 };
+  checkStated(metadata, facts);
   const { file_name, ...others } = asJsonObject(metadata.asset_file_info);
   return service.draft(metadata, {
-    assetId: metadata.asset_id || id,
+    assetId: metadata.asset_id || file.id,
     url: "",
     fileInfo: {
-      file_name: file_name || upload.fileName,
+      file_name: file_name || file.fileName,
       ...others,
-      file_type: fileTypeOf(upload, metadata),
+      file_type: fileTypeOf(file, metadata),
       ...facts,
     },
-    object: { key: objectKey, stored_at: new Date().toISOString() },
+    object: { key: file.objectKey, stored_at: new Date().toISOString() },
   });
 }
 
-function fileTypeOf(upload: Upload, metadata: UploadMetadata | undefined): string {
-  return metadata?.asset_file_info?.file_type || upload.fileType || DEFAULT_FILE_TYPE;
+/** The media type of a file: what the metadata say, else what came with the file. */
+export function fileTypeOf(
+  file: { fileType: string | undefined },
+  metadata: UploadMetadata | undefined,
+): string {
+  return metadata?.asset_file_info?.file_type || file.fileType || DEFAULT_FILE_TYPE;
 }
 
 function checkStated(

@@ -5,13 +5,13 @@ import { asJsonObject } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import type { AppEnv } from "../http/app.ts";
 import { withIdleTimeout } from "../http/idle_body.ts";
-import { onceOf } from "../http/idempotency_key.ts";
+import { fingerprintOf, idempotencyKey } from "../http/idempotency_key.ts";
 import { MAX_JSON_BODY_BYTES, parseJson } from "../http/json_body.ts";
 import { FormReader } from "../http/multipart.ts";
 import { validate } from "../validation.ts";
 import { type UploadMetadata, uploadMetadata } from "./schema.ts";
 import type { AssetService } from "./service.ts";
-import { tooLarge, uploadAsset, type UploadLimits } from "./upload.ts";
+import { tooLarge, uploadAsset, type UploadContent, type UploadLimits } from "./upload.ts";
 
 /** How uploads are limited. */
 export interface UploadOptions extends UploadLimits {
@@ -52,7 +52,13 @@ export async function receiveUpload(
       finish: () => form.finish(),
       signal: context.req.raw.signal,
     };
-    const { id, asset } = await uploadAsset(service, upload, options, onceOf(context, null));
+    const key = idempotencyKey(context);
+    const once = key === undefined ? undefined : {
+      key,
+      fingerprintOf: ({ metadata, fileName, fileType, sha256 }: UploadContent) =>
+        fingerprintOf(context, [asJsonObject(metadata), fileName, fileType ?? null, sha256]),
+    };
+    const { id, asset } = await uploadAsset(service, upload, options, once);
     const { asset_uri = "", asset_id = "", asset_public_url = "" } = asJsonObject(asset);
     return context.json({
       success: true,

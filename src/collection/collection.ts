@@ -28,7 +28,7 @@ export interface CollectionOptions {
   uniqueOf: (document: JsonObject) => UniqueValue[];
   /** What filters and readers see of a stored document. Must not change its argument. */
   render?: (document: JsonObject) => JsonObject;
-  /** The largest document, in bytes of its JSON; a larger one is `too_large`. */
+  /** The largest document, in bytes of its JSON as shown; a larger one is `too_large`. */
   maxDocumentBytes: number;
 }
 
@@ -157,10 +157,14 @@ export class Collection {
     const bytes = jsonBytes(document);
     const { maxDocumentBytes } = this.#options;
     if (bytes.length > maxDocumentBytes) {
-      throw new ServiceError(
-        "too_large",
-        `The document would be ${bytes.length} bytes of JSON; at most ${maxDocumentBytes} are allowed.`,
-      );
+      // What is stored beside what is shown does not count.
+      const { length } = jsonBytes(this.render(document));
+      if (length > maxDocumentBytes) {
+        throw new ServiceError(
+          "too_large",
+          `The document would be ${length} bytes of JSON; at most ${maxDocumentBytes} are allowed.`,
+        );
+      }
     }
     return { bytes, unique: this.#options.uniqueOf(document) };
   }

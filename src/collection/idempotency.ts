@@ -21,12 +21,12 @@ const RETENTION_MS = 24 * 60 * 60 * 1000;
 export interface Once {
   /** The client's `Idempotency-Key`. */
   key: string;
-  /** What tells this request from another one with the same key: method, path, body. */
-  fingerprint: string;
+  /** What tells this request from another one with the same key: method, path, body. Asked for once there is need. */
+  fingerprint: () => string | Promise<string>;
 }
 
 /** Makes the part of a commit that records its outcome. */
-export type Recorder = (outcome: JsonObject) => Alongside;
+export type Recorder = (outcome: JsonObject) => Promise<Alongside>;
 
 /**
  * Runs a change once: when its key has an outcome already, that is returned and nothing is done.
@@ -42,12 +42,12 @@ export async function runOnce<T extends JsonObject>(
   const known = once && await recall(kv, once);
   if (known) return known;
   try {
-    return await change((outcome) => once ? recording(once, outcome) : {});
+    return await change(async (outcome) => once ? await recording(once, outcome) : {});
   } catch (error) {
-    if (!(error instanceof AlongsideChanged)) throw error;
-    // The same request, sent twice at once: the other one was first.
+    // The same request, sent twice at once: the other one was first, and this one met what that has done.
     const outcome = once && await recall(kv, once);
     if (outcome) return outcome;
+    if (!(error instanceof AlongsideChanged)) throw error;
     throw new ServiceError("unavailable", "The change took too long and was given up; try again.", {
       cause: error,
     });
@@ -72,7 +72,7 @@ async function recall(kv: Deno.Kv, { key, fingerprint }: Once): Promise<JsonObje
   if (!isJsonObject(record) || !isJsonObject(record.outcome)) {
     throw new TypeError("Not an idempotency record");
   }
-  if (record.fingerprint !== fingerprint) {
+  if (record.fingerprint !== await fingerprint()) {
     throw new ServiceError("invalid_request", "This Idempotency-Key was used for a different request.", {
       details: [{ path: "Idempotency-Key", message: "was used for a different request" }],
     });
@@ -80,8 +80,9 @@ async function recall(kv: Deno.Kv, { key, fingerprint }: Once): Promise<JsonObje
   return record.outcome;
 }
 
-function recording({ key, fingerprint }: Once, outcome: JsonObject): Alongside {
+async function recording({ key, fingerprint: fingerprintOf }: Once, outcome: JsonObject): Promise<Alongside> {
   const place = at(key);
+  const fingerprint = await fingerprintOf();
   return {
     checks: [{ key: place.key, versionstamp: null }],
     write(operation) {

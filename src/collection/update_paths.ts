@@ -22,7 +22,7 @@ export function applyPaths(document: JsonObject, changes: JsonObject, fields: re
     if (message !== undefined) problems.push({ path, message });
   }
   if (problems.length > 0) {
-    const text = problems.map(({ path, message }) => `${path} ${message}`).join("; ");
+    const text = problems.map(({ path, message }) => `${path || '""'} ${message}`).join("; ");
     throw new ServiceError("invalid_request", `${text}.`, { details: problems });
   }
   return next;

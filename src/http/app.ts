@@ -34,9 +34,10 @@ const MAX_REQUEST_ID_LENGTH = 128;
 /** An application without routes. */
 export function createApp(): App {
   const app = new Hono<AppEnv>({ getPath: rawPath });
+  app.use(finish);
   app.use(requestId({ limitLength: MAX_REQUEST_ID_LENGTH }));
   app.use(async (context, next) => {
-    if (!URL.canParse(context.req.url)) {
+    if (!hasValidTarget(context.req.raw)) {
       throw new ServiceError("invalid_request", "The Host header or the request target is not valid.");
     }
     await next();
@@ -46,6 +47,29 @@ export function createApp(): App {
     failure(context, new ServiceError("route_not_found", `There is no ${context.req.path} here.`))
   );
   return app;
+}
+
+/**
+ * Puts the request's id on every answer, however it was made, and the length that GET's body has on the answer to HEAD
+ * (RFC 9110 §9.3.2), which the server would take for 0.
+ */
+async function finish(context: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+  await next();
+  context.header("X-Request-Id", context.get("requestId"));
+  const { body, headers } = context.res;
+  if (context.req.method === "HEAD" && body && !headers.has("Content-Length")) {
+    context.header("Content-Length", String((await context.res.clone().arrayBuffer()).byteLength));
+  }
+}
+
+/** A host and a port, or an address in brackets: what may stand between `http://` and the path (RFC 3986 §3.2). */
+const AUTHORITY = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?$/;
+
+/** The URL of a request is made of its Host header, so a slash in that would move the path. */
+function hasValidTarget(request: Request): boolean {
+  const [, authority = ""] = /^https?:\/\/([^/?#]*)/.exec(request.url) ?? [];
+  return AUTHORITY.test(request.headers.get("Host") ?? "") && AUTHORITY.test(authority) &&
+    URL.canParse(request.url);
 }
 
 /**

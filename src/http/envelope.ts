@@ -7,7 +7,7 @@ import { type ErrorCode, ServiceError } from "../errors.ts";
 
 const log = getLogger(["assets-server", "http"]);
 
-/** RFC 9110 §15 and, for 429, RFC 6585 §4. */
+/** RFC 9110 §15; for 423 RFC 4918 §11.3, for 429 RFC 6585 §4. */
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   invalid_request: 400,
   invalid_json: 400,
@@ -20,6 +20,8 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   method_not_allowed: 405,
   already_exists: 409,
   not_owner: 409,
+  offset_mismatch: 409,
+  locked: 423,
   precondition_failed: 412,
   too_large: 413,
   unsupported_media_type: 415,
@@ -32,6 +34,11 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   timeout: 504,
   out_of_space: 507,
 };
+
+/** The status that answers an error. */
+export function statusOf({ code }: ServiceError): ContentfulStatusCode {
+  return STATUS[code];
+}
 
 /** How long a client should wait before it tries again what was `unavailable`, in seconds. */
 const RETRY_AFTER_SECONDS = "5";
@@ -54,7 +61,7 @@ export function failure(context: Context, error: unknown): Response {
 
 function toServiceError(error: unknown, context: Context): ServiceError {
   if (error instanceof ServiceError) {
-    if (STATUS[error.code] >= 500) {
+    if (statusOf(error) >= 500) {
       log.warn("{id} {method} {path}: {code}: {message} {cause}", {
         ...request(context),
         code: error.code,

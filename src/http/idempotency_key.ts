@@ -12,18 +12,30 @@ const MAX_KEY_LENGTH = 255;
 /**
  * The key of a request and what tells it from others, if it has one.
  *
- * @param body its JSON; `null` for a request without, or whose body is streamed
+ * @param body its JSON; `null` for a request without
  * @throws {ServiceError} `invalid_request` if the key is empty or too long
  */
 export function onceOf(context: Context, body: Json): Once | undefined {
+  const key = idempotencyKey(context);
+  return key === undefined ? undefined : { key, fingerprint: () => fingerprintOf(context, body) };
+}
+
+/**
+ * The key of a request, if it has one.
+ *
+ * @throws {ServiceError} `invalid_request` if it is empty or too long
+ */
+export function idempotencyKey(context: Context): string | undefined {
   const key = context.req.header(HEADER);
-  if (key === undefined) return undefined;
-  if (key === "" || key.length > MAX_KEY_LENGTH) {
-    const message = `must have 1 to ${MAX_KEY_LENGTH} characters`;
-    throw new ServiceError("invalid_request", `${HEADER} ${message}.`, {
-      details: [{ path: HEADER, message }],
-    });
-  }
-  const request = [context.req.method, rawPath(context.req.raw), JSON.stringify(body)].join("\n");
-  return { key, fingerprint: createHash("sha256").update(request).digest("hex") };
+  if (key === undefined || (key.length > 0 && key.length <= MAX_KEY_LENGTH)) return key;
+  const message = `must have 1 to ${MAX_KEY_LENGTH} characters`;
+  throw new ServiceError("invalid_request", `${HEADER} ${message}.`, {
+    details: [{ path: HEADER, message }],
+  });
+}
+
+/** A digest of method, path and content: equal for equal requests. */
+export function fingerprintOf(context: Context, content: Json): string {
+  const request = [context.req.method, rawPath(context.req.raw), JSON.stringify(content)].join("\n");
+  return createHash("sha256").update(request).digest("hex");
 }

@@ -4,6 +4,8 @@ import { ServiceError } from "../errors.ts";
 /**
  * The same body, which errors with `timeout` when a read has waited for longer than `idleMs` for its next byte. The time the
  * consumer takes between reads does not count.
+ *
+ * The connection itself stays open until its client closes it: Deno.serve offers no way to cut one whose body is waited for.
  */
 export function withIdleTimeout(
   body: ReadableStream<Uint8Array>,

@@ -73,7 +73,8 @@ export class Listener {
     });
     if (this.#inFlight === 0) await Promise.race([server.shutdown(), pause(1000)]);
     if (!hasFinished) this.#abort.abort();
-    await finished;
+    // A connection whose request was never read to its end can keep even this waiting.
+    await Promise.race([finished, pause(1000)]);
   }
 
   async #handle(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {

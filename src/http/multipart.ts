@@ -166,7 +166,8 @@ export class FormReader {
 function partName(info: PartInfo): { name: string; fileName: string | undefined } {
   const disposition = header(info, "content-disposition");
   if (disposition === undefined) return { name: "", fileName: undefined };
-  const { parameters } = contentDisposition.parse(disposition);
+  // Browsers send a backslash as it is; only before a quotation mark or another one is it curl's escape.
+  const { parameters } = contentDisposition.parse(disposition.replaceAll(/\\(?!["\\])/g, "\\\\"));
   // Browsers and curl write a quotation mark in a name as %22 (WHATWG HTML, "multipart/form-data encoding").
   return { name: parameters.name ?? "", fileName: parameters.filename?.replaceAll("%22", '"') };
 }

@@ -17,10 +17,21 @@ export interface WritableFile {
   close(): void;
 }
 
+/** A file that grows over many calls. */
+export interface GrowingFile extends WritableFile {
+  /** Flushes the bytes, and of what is known of the file only what finding them again needs: fdatasync(2). */
+  syncData(): Promise<void>;
+}
+
 /** The calls, so that a test can watch their order or make one of them fail. */
 export interface DurableFs {
   /** Opens a new, empty file; one that is there is an error. */
   createFile(path: string): Promise<WritableFile>;
+  /**
+   * Opens a file that is there, cuts off what lies behind `sizeBytes`, and goes on there. Throws `storage_error` if the
+   * file is shorter.
+   */
+  openFile(path: string, sizeBytes: number): Promise<GrowingFile>;
   /** Makes a folder and the ones above it; one that is there is no error. */
   makeFolder(path: string): Promise<void>;
   /** Gives a file another name, replacing the file that had it, at once. */
@@ -32,6 +43,20 @@ export interface DurableFs {
 /** The real file system. */
 export const diskFs: DurableFs = {
   createFile: (path) => Deno.open(path, { write: true, createNew: true }),
+  async openFile(path, sizeBytes) {
+    const file = await Deno.open(path, { write: true });
+    try {
+      if ((await file.stat()).size < sizeBytes) {
+        throw new ServiceError("storage_error", "An unfinished file has lost bytes that were flushed.");
+      }
+      await file.truncate(sizeBytes);
+      await file.seek(sizeBytes, Deno.SeekMode.Start);
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  },
   makeFolder: (path) => Deno.mkdir(path, { recursive: true }),
   rename: (from, to) => Deno.rename(from, to),
   async syncFolder(path) {
@@ -47,6 +72,16 @@ export async function makeDurableFolder(fs: DurableFs, top: string, path: string
   await fs.makeFolder(path);
   const last = dirname(top);
   for (let folder = path; folder !== last; folder = dirname(folder)) await fs.syncFolder(dirname(folder));
+}
+
+/** The value of `call`, or `undefined` if there is nothing under its path. */
+export async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Writes all of `bytes`, however many calls the system needs for it. */

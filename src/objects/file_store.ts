@@ -11,14 +11,20 @@
 
 import { dirname, join, resolve } from "node:path";
 import { ServiceError } from "../errors.ts";
-import { diskFs, type DurableFs, isMissing, makeDurableFolder, onDisk } from "./durable_fs.ts";
-import { keySegments, UNFINISHED_FOLDER } from "./file_key.ts";
+import { diskFs, type DurableFs, ifThere, onDisk } from "./durable_fs.ts";
+import { UNFINISHED_FOLDER } from "./file_key.ts";
+import { ResumableFiles } from "./file_resumable.ts";
 import { fileRange, fillFile } from "./file_stream.ts";
 import { listFiles } from "./file_walk.ts";
-import type { GetOptions, ObjectInfo, ObjectStore, PutOptions, UnfinishedWrite } from "./object_store.ts";
-
-/** How often a call is made again because the folder it needs was removed under it, having become empty. */
-const FOLDER_ATTEMPTS = 5;
+import { ObjectFolder } from "./object_folder.ts";
+import type {
+  GetOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  ResumableWrites,
+  UnfinishedWrite,
+} from "./object_store.ts";
 
 /** A write's folder without a file, this old, was left by a crash between two calls: no running write needs it. */
 const EMPTY_WRITE_AGE_MS = 60 * 60 * 1000;
@@ -29,17 +35,19 @@ const PROBE = new Uint8Array(4096);
 /** An `ObjectStore` over a folder of one file system. */
 export class FileStore implements ObjectStore {
   readonly description: string;
+  readonly resumable: ResumableWrites;
   readonly #root: string;
   readonly #unfinished: string;
   readonly #fs: DurableFs;
-  /** Folders whose own entries have been flushed since they were made. */
-  readonly #durableFolders = new Set<string>();
+  readonly #folder: ObjectFolder;
 
   /** `root` is made with the first write. `options.fs` replaces the calls that writes are made of. */
   constructor(root: string, options: { fs?: DurableFs } = {}) {
-    this.#root = resolve(root);
-    this.#unfinished = join(this.#root, UNFINISHED_FOLDER);
     this.#fs = options.fs ?? diskFs;
+    this.#folder = new ObjectFolder(resolve(root), this.#fs);
+    this.#root = this.#folder.root;
+    this.#unfinished = this.#folder.unfinished;
+    this.resumable = new ResumableFiles(this.#folder, this.#fs);
     this.description = `folder ${this.#root}`;
   }
 
@@ -49,17 +57,14 @@ export class FileStore implements ObjectStore {
     options: PutOptions,
   ): Promise<{ sizeBytes: number }> {
     const { signal } = options;
-    const writeFolder = join(this.#unfinished, crypto.randomUUID());
+    const writeId = crypto.randomUUID();
     try {
-      const segments = keySegments(key);
+      const target = this.#folder.pathOf(key);
       signal?.throwIfAborted();
-      const temporary = join(writeFolder, ...segments);
+      const temporary = this.#folder.temporaryPathOf(key, writeId);
       const sizeBytes = await this.#fillTemporary(temporary, body, signal);
       signal?.throwIfAborted();
-      await onDisk(
-        "a file was moved into place",
-        this.#moveIntoPlace(temporary, join(this.#root, ...segments)),
-      );
+      await onDisk("a file was moved into place", this.#moveIntoPlace(temporary, target));
       return { sizeBytes };
     } catch (error) {
       // A write that failed before it read: whoever feeds the stream must learn that nobody will.
@@ -67,7 +72,7 @@ export class FileStore implements ObjectStore {
       throw error;
     } finally {
       // A disk that fails here has either failed before, which is what the caller hears, or stored the object.
-      await Deno.remove(writeFolder, { recursive: true }).catch(() => {});
+      await this.#folder.removeWrite(writeId).catch(() => {});
     }
   }
 
@@ -96,19 +101,19 @@ export class FileStore implements ObjectStore {
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
-    const info = await onDisk("a file was looked at", ifThere(Deno.stat(this.#pathOf(key))));
+    const info = await onDisk("a file was looked at", ifThere(Deno.stat(this.#folder.pathOf(key))));
     if (!info?.isFile) return undefined;
     return { key, sizeBytes: info.size, lastModified: info.mtime ?? new Date(0) };
   }
 
   async delete(key: string): Promise<void> {
-    const path = this.#pathOf(key);
+    const path = this.#folder.pathOf(key);
     const info = await onDisk("a file was looked at", ifThere(Deno.lstat(path)));
     if (info === undefined || info.isDirectory) return;
     await onDisk("a file was removed", ifThere(Deno.remove(path)));
     // Else a crash may bring the object back after its journal entry is gone, and nothing would ever remove it.
     await onDisk("a file was removed", ifThere(this.#fs.syncFolder(dirname(path))));
-    await this.#removeEmptyFolders(dirname(path));
+    await this.#folder.removeEmpty(dirname(path));
   }
 
   async *list(prefix: string): AsyncIterable<ObjectInfo> {
@@ -130,15 +135,14 @@ export class FileStore implements ObjectStore {
         empty = false;
         if (key.startsWith(prefix)) yield { key, writeId, startedAt };
       }
-      if (empty && Date.now() - startedAt.getTime() > EMPTY_WRITE_AGE_MS) await this.#removeWrite(writeId);
+      if (empty && Date.now() - startedAt.getTime() > EMPTY_WRITE_AGE_MS) {
+        await this.#folder.removeWrite(writeId);
+      }
     }
   }
 
   async discardUnfinished(write: UnfinishedWrite): Promise<void> {
-    if (keySegments(write.writeId).length !== 1) {
-      throw new ServiceError("invalid_request", "The write's id is no name of a folder.");
-    }
-    await this.#removeWrite(write.writeId);
+    await this.#folder.removeWrite(write.writeId);
   }
 
   async check(signal?: AbortSignal): Promise<void> {
@@ -156,12 +160,11 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  #pathOf(key: string): string {
-    return join(this.#root, ...keySegments(key));
-  }
-
   async #openObject(key: string): Promise<Deno.FsFile> {
-    const file = await onDisk("a file was opened", ifThere(Deno.open(this.#pathOf(key), { read: true })));
+    const file = await onDisk(
+      "a file was opened",
+      ifThere(Deno.open(this.#folder.pathOf(key), { read: true })),
+    );
     if (file === undefined) throw objectNotFound();
     return file;
   }
@@ -172,13 +175,7 @@ export class FileStore implements ObjectStore {
     body: ReadableStream<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<number> {
-    const file = await onDisk(
-      "a file was created",
-      retryMissing(async () => {
-        await this.#fs.makeFolder(dirname(path));
-        return await this.#fs.createFile(path);
-      }),
-    );
+    const file = await onDisk("a file was created", this.#folder.create(path));
     try {
       const sizeBytes = await fillFile(file, body, signal);
       await onDisk("a file was flushed", file.sync());
@@ -188,43 +185,16 @@ export class FileStore implements ObjectStore {
     }
   }
 
+  /** Gives the object its name for good, or takes it away again. */
   async #moveIntoPlace(temporary: string, target: string): Promise<void> {
-    const folder = dirname(target);
-    await retryMissing(async () => {
-      if (!this.#durableFolders.has(folder)) await makeDurableFolder(this.#fs, this.#root, folder);
-      this.#durableFolders.add(folder);
-      try {
-        await this.#fs.rename(temporary, target);
-      } catch (error) {
-        this.#durableFolders.delete(folder);
-        throw error;
-      }
-    });
+    await this.#folder.place(temporary, target);
     try {
-      await this.#fs.syncFolder(folder);
+      await this.#fs.syncFolder(dirname(target));
     } catch (error) {
       // The caller will hear that nothing was stored.
       await Deno.remove(target).catch(() => {});
       throw error;
     }
-  }
-
-  /** Removes folders that became empty, but not those right in the root: these are few and soon needed again. */
-  async #removeEmptyFolders(folder: string): Promise<void> {
-    while (folder !== this.#root && dirname(folder) !== this.#root) {
-      this.#durableFolders.delete(folder);
-      try {
-        await Deno.remove(folder);
-      } catch {
-        return;
-      }
-      folder = dirname(folder);
-    }
-  }
-
-  async #removeWrite(writeId: string): Promise<void> {
-    const removal = Deno.remove(join(this.#unfinished, writeId), { recursive: true });
-    await onDisk("an unfinished file was removed", ifThere(removal));
   }
 
   async #probe(): Promise<void> {
@@ -241,27 +211,6 @@ export class FileStore implements ObjectStore {
 
 function objectNotFound(): ServiceError {
   return new ServiceError("not_found", "There is no such object.");
-}
-
-/** The value of `call`, or `undefined` if there is nothing under its path. */
-async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Makes the call again while it fails because something it needs is missing. */
-async function retryMissing<T>(call: () => Promise<T>): Promise<T> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await call();
-    } catch (error) {
-      if (attempt === FOLDER_ATTEMPTS || !(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
 }
 
 /** Ends a stream that is being read; one that has ended has closed its file. */

@@ -10,6 +10,21 @@ import { diskError, onDisk, type WritableFile, writeAll } from "./durable_fs.ts"
  */
 const BLOCK_BYTES = 256 * 1024;
 
+/** What else happens while a file is filled. */
+export interface FillSteps {
+  /** Sees each block once, in order. It must not keep it: the next one comes in the same memory. */
+  onBlock?: (bytes: Uint8Array) => void;
+  /**
+   * Called when `sizeBytes` have been written, no write is under way, and `onBlock` has seen just these: every
+   * `pauseBytes` and at the end. The filling goes on when it resolves; when it throws, that ends the filling.
+   */
+  onPause?: (sizeBytes: number) => Promise<void>;
+  /** A multiple of the block's size. */
+  pauseBytes?: number;
+  /** Takes a stream that errors for one that ends. */
+  keepsBrokenOff?: boolean;
+}
+
 /**
  * Writes `body` into `file`; returns how many bytes it held. The file is left open and unflushed.
  *
@@ -20,17 +35,18 @@ export async function fillFile(
   file: WritableFile,
   body: ReadableStream<Uint8Array>,
   signal: AbortSignal | undefined,
+  steps: FillSteps = {},
 ): Promise<number> {
   const reader = body.getReader();
   // Not awaited: a source that never finishes its cancellation must not hold up the clean-up.
   const cancel = (reason: unknown) => void reader.cancel(reason).catch(() => {});
   const onAbort = () => cancel(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
-  const blocks = new BlockWriter(file, cancel);
+  const blocks = new BlockWriter(file, cancel, steps);
   try {
     for (;;) {
       signal?.throwIfAborted();
-      const { done, value } = await reader.read();
+      const { done, value } = await (steps.keepsBrokenOff ? readOrEnd(reader) : reader.read());
       if (done) break;
       await blocks.add(value);
     }
@@ -46,21 +62,35 @@ export async function fillFile(
   }
 }
 
+/** The next chunk; a stream that errors has none any more. */
+export async function readOrEnd(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<ReadableStreamReadResult<Uint8Array>> {
+  try {
+    return await reader.read();
+  } catch {
+    return { done: true, value: undefined };
+  }
+}
+
 /** Gathers chunks into blocks and writes one block while the next one fills. */
 class BlockWriter {
   readonly #file: WritableFile;
   readonly #onFailure: (error: unknown) => void;
+  readonly #steps: FillSteps;
   #filling: Uint8Array = new Uint8Array(BLOCK_BYTES);
   #filledBytes = 0;
   /** The block of the write before, free once `#writing` has settled. */
   #spare: Uint8Array | undefined;
   #writing: Promise<void> = Promise.resolve();
+  /** Bytes given to the file. */
   #sizeBytes = 0;
 
   /** `onFailure` hears of a failed write at once, `add` and `finish` throw it later. */
-  constructor(file: WritableFile, onFailure: (error: unknown) => void) {
+  constructor(file: WritableFile, onFailure: (error: unknown) => void, steps: FillSteps) {
     this.#file = file;
     this.#onFailure = onFailure;
+    this.#steps = steps;
   }
 
   async add(chunk: Uint8Array): Promise<void> {
@@ -70,15 +100,16 @@ class BlockWriter {
       this.#filling.set(part, this.#filledBytes);
       this.#filledBytes += part.byteLength;
       offset += part.byteLength;
-      if (this.#filledBytes === BLOCK_BYTES) await this.#startWriting();
+      if (this.#filledBytes < BLOCK_BYTES) break;
+      await this.#startWriting();
+      if (this.#sizeBytes % (this.#steps.pauseBytes ?? Infinity) === 0) await this.#pause();
     }
-    this.#sizeBytes += chunk.byteLength;
   }
 
   /** Writes what is left; returns the size of everything in bytes. */
   async finish(): Promise<number> {
     await this.#startWriting();
-    await this.#writing;
+    await this.#pause();
     return this.#sizeBytes;
   }
 
@@ -87,14 +118,22 @@ class BlockWriter {
     await this.#writing.catch(() => {});
   }
 
+  async #pause(): Promise<void> {
+    await this.#writing;
+    await this.#steps.onPause?.(this.#sizeBytes);
+  }
+
   async #startWriting(): Promise<void> {
     await this.#writing;
     const full = this.#filling.subarray(0, this.#filledBytes);
     this.#writing = onDisk("a file was written", writeAll(this.#file, full));
     this.#writing.catch(this.#onFailure);
+    // While the disk is at it.
+    this.#steps.onBlock?.(full);
     const next = this.#spare ?? new Uint8Array(BLOCK_BYTES);
     this.#spare = this.#filling;
     this.#filling = next;
+    this.#sizeBytes += this.#filledBytes;
     this.#filledBytes = 0;
   }
 }

@@ -7,6 +7,8 @@
  * whatever error its stream had.
  */
 
+import type { Json } from "../collection/json.ts";
+
 /** What a store says about one object. */
 export interface ObjectInfo {
   key: string;
@@ -43,6 +45,53 @@ export interface UnfinishedWrite {
   startedAt: Date;
 }
 
+/**
+ * Where a resumable write stands: JSON that the caller keeps between calls, perhaps of other processes. Only `offset` is
+ * for the caller to read; the rest is the store's own.
+ */
+export interface ResumableState {
+  /** How many bytes are durable, in bytes. */
+  offset: number;
+  [own: string]: Json;
+}
+
+/** How a resumable write goes on. */
+export interface AppendOptions {
+  /**
+   * Gets every byte exactly once, in order, and before the checkpoint whose offset covers it. So what it has seen at a
+   * checkpoint is what is durable then.
+   */
+  digest: { update(bytes: Uint8Array): void };
+  /** Called now and then, and at the end, with a state that survives the end of this process. */
+  checkpoint: (state: ResumableState) => Promise<void>;
+  /** Ends the call; what is durable by then stays. */
+  signal?: AbortSignal;
+}
+
+/** Objects that are written over many calls. No object is there until `finish`; `discard` leaves nothing. */
+export interface ResumableWrites {
+  /** Begins a write of `sizeBytes` bytes in all. */
+  begin(key: string, options: { contentType: string; sizeBytes: number }): Promise<ResumableState>;
+
+  /**
+   * Appends a stream behind `state.offset`; bytes behind that which an interrupted call has left are replaced. When the
+   * stream errors, what came of it is made durable, and the call returns. Throws only for failures of the store, and
+   * then the last checkpoint holds.
+   */
+  append(
+    key: string,
+    state: ResumableState,
+    body: ReadableStream<Uint8Array>,
+    options: AppendOptions,
+  ): Promise<ResumableState>;
+
+  /** Makes the object of a write whose bytes are all there. May be repeated after a failure. */
+  finish(key: string, state: ResumableState): Promise<void>;
+
+  /** Throws the write away; one that is gone or finished is no error. */
+  discard(key: string, state: ResumableState): Promise<void>;
+}
+
 /** A place for bytes. Implementations: `file_store.ts` (a folder), `s3_store.ts` (any S3-compatible service). */
 export interface ObjectStore {
   /** One line for logs and `/health`: where the bytes go, without credentials. */
@@ -74,6 +123,9 @@ export interface ObjectStore {
 
   /** Throws an unfinished write away; one that is gone is no error. */
   discardUnfinished(write: UnfinishedWrite): Promise<void>;
+
+  /** Writes that go on over many calls. */
+  readonly resumable: ResumableWrites;
 
   /** Resolves when the store answers and may be written to; throws otherwise. For health checks. */
   check(signal?: AbortSignal): Promise<void>;

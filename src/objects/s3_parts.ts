@@ -60,7 +60,7 @@ export function maxBuffers(sizeBytes: number): number {
 /** Smallest buffer of an upload's first part: most files are small, and eight MiB for each would be waste. */
 const FIRST_BUFFER_BYTES = 64 * 1024;
 /** Bytes that are hashed at once: enough to make the call cheap, too few to hold anybody up. */
-const HASH_STEP_BYTES = 256 * 1024;
+export const HASH_STEP_BYTES = 256 * 1024;
 /** Buffers kept for the next upload; more are left to the garbage collector. */
 const MAX_SPARE_BUFFERS = 4;
 
@@ -93,17 +93,22 @@ export interface GatheredPart {
   buffer: Uint8Array<ArrayBuffer>;
 }
 
+/** Where bytes are read from, such as a stream's reader. */
+export interface ByteSource {
+  read(): Promise<{ done?: false; value: Uint8Array } | { done: true; value?: unknown }>;
+}
+
 /** Cuts a stream into parts, whatever the size of its chunks. */
 export class PartGatherer {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #source: ByteSource;
   readonly #buffers: SpareBuffers;
-  /** Stops the gathering; the owner cancels the reader, so that a read that waits comes back. */
+  /** Stops the gathering; the owner cancels the source, so that a read that waits comes back. */
   readonly #stop: AbortSignal;
   /** What is left of the last chunk. */
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, buffers: SpareBuffers, stop: AbortSignal) {
-    this.#reader = reader;
+  constructor(source: ByteSource, buffers: SpareBuffers, stop: AbortSignal) {
+    this.#source = source;
     this.#buffers = buffers;
     this.#stop = stop;
   }
@@ -146,11 +151,11 @@ export class PartGatherer {
   /** Whether bytes are left; reads on until there are some. */
   async #hasMore(): Promise<boolean> {
     while (this.#rest.length === 0) {
-      const { done, value } = await this.#reader.read();
+      const result = await this.#source.read();
       // A cancelled reader says "done", which must not be taken for the end of the object.
       this.#stop.throwIfAborted();
-      if (done) return false;
-      this.#rest = value;
+      if (result.done) return false;
+      this.#rest = result.value;
     }
     return true;
   }

@@ -8,13 +8,22 @@
  */
 
 import { ServiceError } from "../errors.ts";
-import type { GetOptions, ObjectInfo, ObjectStore, PutOptions, UnfinishedWrite } from "./object_store.ts";
+import type {
+  GetOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  ResumableWrites,
+  UnfinishedWrite,
+} from "./object_store.ts";
 import { encodeKey, type S3Config } from "./s3_address.ts";
 import { S3Client, type S3ClientOptions } from "./s3_client.ts";
 import { S3Error, toServiceError } from "./s3_errors.ts";
 import { listObjects, listUploads } from "./s3_listing.ts";
 import { S3Writer } from "./s3_multipart.ts";
 import { SpareBuffers } from "./s3_parts.ts";
+import { S3Resumable } from "./s3_resumable.ts";
+import { abortUpload } from "./s3_uploads.ts";
 
 /** A health check that takes longer says "unhealthy". */
 const CHECK_TIMEOUT_MS = 3_000;
@@ -32,6 +41,7 @@ export interface PresignOptions {
 /** An object store in an S3 bucket. The bucket must exist; the key needs to read, write, delete and list. */
 export class S3Store implements ObjectStore {
   readonly description: string;
+  readonly resumable: ResumableWrites;
   readonly #client: S3Client;
   readonly #writer: S3Writer;
   /** Put before each key: `""`, or a path that ends with a slash. */
@@ -40,12 +50,14 @@ export class S3Store implements ObjectStore {
   /** Throws a `TypeError` with a sentence when the configuration makes no sense. Connects to nothing. */
   constructor(config: S3Config, options: S3ClientOptions = {}) {
     this.#client = new S3Client(config, options);
-    this.#writer = new S3Writer(this.#client, new SpareBuffers());
+    const buffers = new SpareBuffers();
+    this.#writer = new S3Writer(this.#client, buffers);
     const prefix = (config.prefix ?? "").replace(/^\/+|\/+$/g, "");
     this.#prefix = prefix && `${prefix}/`;
     if (!isKeyPrefix(prefix)) {
       throw new TypeError(`No S3 key can start with the prefix ${JSON.stringify(prefix)}.`);
     }
+    this.resumable = this.#explainedWrites(new S3Resumable(this.#client, buffers, this.#prefix));
     this.description = `s3://${config.bucket}/${this.#prefix} at ${this.#client.address.endpoint}`;
   }
 
@@ -133,7 +145,9 @@ export class S3Store implements ObjectStore {
   }
 
   async discardUnfinished(write: UnfinishedWrite): Promise<void> {
-    await this.#explained(write.key, () => this.#writer.abort(this.#prefix + write.key, write.writeId));
+    await this.#explained(write.key, async () => {
+      await abortUpload(this.#client, { key: this.#prefix + write.key, uploadId: write.writeId });
+    });
   }
 
   /**
@@ -173,6 +187,18 @@ export class S3Store implements ObjectStore {
     } catch (error) {
       throw this.#serviceError(error);
     }
+  }
+
+  #explainedWrites(writes: ResumableWrites): ResumableWrites {
+    return {
+      begin: (key, options) => {
+        const contentType = headerValue(options.contentType);
+        return this.#explained(key, () => writes.begin(key, { ...options, contentType }));
+      },
+      append: (key, ...rest) => this.#explained(key, () => writes.append(key, ...rest)),
+      finish: (key, state) => this.#explained(key, () => writes.finish(key, state)),
+      discard: (key, state) => this.#explained(key, () => writes.discard(key, state)),
+    };
   }
 
   #serviceError(error: unknown, key?: string): unknown {

@@ -16,6 +16,9 @@ const GROUPS: Record<string, Group> = {
   objects: benchObjects,
 };
 
+/** Windows knows no SIGTERM. */
+const INTERRUPTS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+
 async function main(args: string[]): Promise<number> {
   const options = readOptions(args);
   if (typeof options === "string") {
@@ -25,14 +28,14 @@ async function main(args: string[]): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "assets-server-bench-" });
   // What is running dies with this process; the folder would stay.
   const onInterrupt = () => void removeFolder(folder).finally(() => Deno.exit(130));
-  Deno.addSignalListener("SIGINT", onInterrupt);
+  for (const signal of INTERRUPTS) Deno.addSignalListener(signal, onInterrupt);
   try {
     await print(`${machine()}\n`);
     const reports = await measure(folder, options);
     if (options.jsonFile !== undefined) await writeJson(options.jsonFile, reports);
     return 0;
   } finally {
-    Deno.removeSignalListener("SIGINT", onInterrupt);
+    for (const signal of INTERRUPTS) Deno.removeSignalListener(signal, onInterrupt);
     await removeFolder(folder);
   }
 }

@@ -52,6 +52,7 @@ async function upload(url: URL, sizeBytes: number, name: string) {
   const startedAt = performance.now();
   const head = requestHead("POST", url, {
     "Content-Type": `multipart/form-data; boundary=${BOUNDARY}`,
+    "Connection": "close",
     "Content-Length": String(before.length + sizeBytes + after.length),
   });
   await writeAll(connection, head);
@@ -72,6 +73,7 @@ async function download(url: URL, withDigest: boolean) {
   await writeAll(connection, requestHead("GET", url));
   const { status, contentLength: sizeBytes, rest } = await readHead(connection, buffer);
   if (status !== 200) throw new Error(`${url} answered ${status}.`);
+  if (sizeBytes === undefined) throw new Error(`${url} did not say how long its answer is.`);
   digest?.update(rest);
   let leftBytes = sizeBytes - rest.length;
   while (leftBytes > 0) {

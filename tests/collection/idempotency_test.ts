@@ -3,13 +3,13 @@ import { runOnce } from "../../src/collection/idempotency.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { keys, openCollection } from "./fixture.ts";
 
-const ONCE = { key: "k", fingerprint: "POST /x" };
+const ONCE = { key: "k", fingerprint: () => "POST /x" };
 
 Deno.test("runOnce() makes a change once and gives its outcome again", async () => {
   using test = await openCollection();
   const run = (id: string) =>
     runOnce(test.kv, ONCE, async (record) => {
-      await test.things.insert(id, { id }, record({ id }));
+      await test.things.insert(id, { id }, await record({ id }));
       return { id };
     });
   assertEquals(await run("a"), { id: "a" });
@@ -23,7 +23,7 @@ Deno.test("runOnce() lets one of many that run at once make the change", async (
     Array.from({ length: 20 }, (_, n) =>
       runOnce(test.kv, ONCE, async (record) => {
         const id = `id-${n}`;
-        await test.things.insert(id, { name: `name ${n}` }, record({ id }));
+        await test.things.insert(id, { name: `name ${n}` }, await record({ id }));
         return { id };
       })),
   );
@@ -35,7 +35,7 @@ Deno.test("runOnce() prefers the outcome over what the change itself would meet"
   using test = await openCollection();
   const insert = () =>
     runOnce(test.kv, ONCE, async (record) => {
-      await test.things.insert(crypto.randomUUID(), { name: "unique" }, record({ done: true }));
+      await test.things.insert(crypto.randomUUID(), { name: "unique" }, await record({ done: true }));
       return { done: true };
     });
   assertEquals(await Promise.all([insert(), insert()]), [{ done: true }, { done: true }]);
@@ -44,8 +44,8 @@ Deno.test("runOnce() prefers the outcome over what the change itself would meet"
 Deno.test("runOnce() refuses a key that was used for another request", async () => {
   using test = await openCollection();
   const run = (fingerprint: string) =>
-    runOnce(test.kv, { key: "k", fingerprint }, async (record) => {
-      await test.things.insert(fingerprint, {}, record({}));
+    runOnce(test.kv, { key: "k", fingerprint: () => fingerprint }, async (record) => {
+      await test.things.insert(fingerprint, {}, await record({}));
       return {};
     });
   await run("one");
@@ -67,7 +67,7 @@ Deno.test("runOnce() keeps an outcome larger than one value", async () => {
   const outcome = { text: "x".repeat(200_000) };
   const run = () =>
     runOnce(test.kv, ONCE, async (record) => {
-      await test.things.insert("a", outcome, record(outcome));
+      await test.things.insert("a", outcome, await record(outcome));
       return outcome;
     });
   assertEquals(await run(), outcome);

@@ -65,6 +65,7 @@ Deno.test("FileStore.put() flushes the file, renames it, and flushes every folde
           close: () => file.close(),
         };
       },
+      openFile: diskFs.openFile,
       makeFolder: diskFs.makeFolder,
       async rename(from, to) {
         await diskFs.rename(from, to);

@@ -1,0 +1,165 @@
+/**
+ * `/uploads/`: tus 1.0.0 with the extensions creation, creation-with-upload, termination, expiration and checksum.
+ *
+ * `@tus/server` speaks the protocol. Added here: the checksum extension, `X-HTTP-Method-Override`, our error envelope, and
+ * the asset's name in the answers that tell of a finished upload.
+ */
+import { Server } from "@tus/server";
+import type { Context } from "hono";
+import { ServiceError } from "../../errors.ts";
+import { type App, type AppEnv, pathRest } from "../../http/app.ts";
+import { type AccessTokens, authenticate } from "../../http/auth.ts";
+import { failure, statusOf } from "../../http/envelope.ts";
+import { withIdleTimeout } from "../../http/idle_body.ts";
+import type { ChunkChecksum, ResumableUploads } from "./resumable_uploads.ts";
+import { UploadLocker } from "./upload_locker.ts";
+import { chunkChecksum, UploadStore } from "./upload_store.ts";
+
+/** What the routes need beside the uploads. */
+export interface TusRoutesOptions {
+  tokens: AccessTokens;
+  maxUploadBytes?: number;
+  idleTimeoutMs: number;
+}
+
+const PATH = "/uploads";
+
+/** The digests of `Upload-Checksum`; tus asks for SHA-1 at the least. */
+const ALGORITHMS = ["sha1", "sha256", "md5"] as const;
+
+/** The status of a body with a wrong checksum (tus 1.0.0, "Checksum"). */
+const CHECKSUM_MISMATCH_STATUS = 460;
+
+/** The codes of the protocol's own refusals, which carry no more than a status. */
+const CODE_OF_STATUS: Record<number, ServiceError["code"]> = {
+  403: "invalid_request",
+  404: "not_found",
+  409: "offset_mismatch",
+  410: "not_found",
+  412: "precondition_failed",
+  413: "too_large",
+  423: "locked",
+  500: "internal",
+};
+
+/** Adds the routes of resumable uploads to an application. */
+export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoutesOptions): void {
+  const errors = new WeakMap<Request, unknown>();
+  const server = new Server({
+    path: PATH,
+    datastore: new UploadStore(uploads),
+    locker: new UploadLocker(),
+    maxSize: options.maxUploadBytes ?? 0,
+    relativeLocation: true,
+    disableTerminationForFinishedUploads: true,
+    namingFunction: () => uploads.newId(),
+    onUploadFinish: async (_request, upload) => ({
+      headers: assetHeaders(await uploads.complete(upload.id)),
+    }),
+    onResponseError: (request, error) => {
+      errors.set(request, error);
+      return undefined;
+    },
+  });
+  const answer = async (context: Context<AppEnv>) => {
+    const request = overridden(context.req.raw);
+    authenticate(options.tokens, accessOf(request.method), context.req.header("Authorization"));
+    const guarded = guard(request, options.idleTimeoutMs);
+    const response = await chunkChecksum.run(readChecksum(request), () => server.handleWeb(guarded));
+    if (response.status >= 400) return await refusal(context, response, errors.get(guarded));
+    if (request.method === "HEAD") await addAsset(context, uploads, response);
+    return withoutCors(response);
+  };
+  app.all(PATH, answer);
+  app.all(`${PATH}/:id{.*}`, answer);
+}
+
+/** A request as the method that its `X-HTTP-Method-Override` names. */
+function overridden(request: Request): Request {
+  const method = request.headers.get("X-HTTP-Method-Override")?.toUpperCase();
+  if (method === undefined || method === request.method) return request;
+  if (request.method !== "POST" || !["PATCH", "DELETE", "HEAD"].includes(method)) {
+    throw new ServiceError(
+      "invalid_request",
+      "X-HTTP-Method-Override can make a POST a PATCH, DELETE or HEAD.",
+    );
+  }
+  const body = method === "PATCH" ? request.body : null;
+  return new Request(request.url, { method, headers: request.headers, body, signal: request.signal });
+}
+
+function accessOf(method: string): "open" | "read" | "write" {
+  if (method === "OPTIONS") return "open";
+  return method === "HEAD" || method === "GET" ? "read" : "write";
+}
+
+/** Drops a body that stands still. */
+function guard(request: Request, idleTimeoutMs: number): Request {
+  if (!request.body) return request;
+  const body = withIdleTimeout(request.body, idleTimeoutMs);
+  return new Request(request.url, {
+    method: request.method,
+    headers: request.headers,
+    body,
+    signal: request.signal,
+  });
+}
+
+function readChecksum(request: Request): ChunkChecksum | undefined {
+  const header = request.headers.get("Upload-Checksum");
+  if (header === null) return undefined;
+  const [name, expected = "", ...rest] = header.trim().split(" ");
+  const algorithm = ALGORITHMS.find((one) => one === name);
+  if (!algorithm || expected === "" || rest.length > 0) {
+    throw new ServiceError(
+      "invalid_request",
+      `Upload-Checksum must be one of ${ALGORITHMS.join(", ")} and a Base64 digest.`,
+    );
+  }
+  return { algorithm, expected };
+}
+
+function assetHeaders({ uri, id }: { uri: string; id: string }): Record<string, string> {
+  return { "Asset-Uri": encodeURIComponent(uri), "Asset-Id": encodeURIComponent(id) };
+}
+
+/** A client that lost the last answer asks by HEAD: whatever is left to be done is done now. */
+async function addAsset(
+  context: Context<AppEnv>,
+  uploads: ResumableUploads,
+  response: Response,
+): Promise<void> {
+  const id = pathRest(context, `${PATH}/`);
+  const { state, sizeBytes } = await uploads.get(id);
+  if (state.offset !== sizeBytes) return;
+  for (const [name, value] of Object.entries(assetHeaders(await uploads.complete(id)))) {
+    response.headers.set(name, value);
+  }
+}
+
+async function refusal(context: Context<AppEnv>, response: Response, cause: unknown): Promise<Response> {
+  const text = (await response.text()).trim();
+  const error = cause instanceof ServiceError ? cause : protocolError(response.status, text, cause);
+  const status = error.code === "checksum_mismatch" ? CHECKSUM_MISMATCH_STATUS : statusOf(error);
+  const answer = failure(context, error);
+  const headers = new Headers(answer.headers);
+  headers.set("Tus-Resumable", "1.0.0");
+  if (error.code === "precondition_failed") headers.set("Tus-Version", "1.0.0");
+  return new Response(answer.body, { status, headers });
+}
+
+function protocolError(status: number, text: string, cause: unknown): ServiceError {
+  const code = CODE_OF_STATUS[status] ?? "invalid_request";
+  if (code === "internal" && cause instanceof Error) throw cause;
+  return new ServiceError(
+    code,
+    text === "" ? "The upload request is malformed." : `${text.replace(/\.$/, "")}.`,
+  );
+}
+
+/** Which origins may ask is decided for the whole server, not here. */
+function withoutCors(response: Response): Response {
+  const headers = new Headers(response.headers);
+  for (const name of [...headers.keys()]) if (name.startsWith("access-control-")) headers.delete(name);
+  return new Response(response.body, { status: response.status, headers });
+}

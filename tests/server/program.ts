@@ -1,0 +1,90 @@
+/** The program as a process, started as the task `start` does, with an environment of its own. */
+import { fileURLToPath } from "node:url";
+import deno from "../../deno.json" with { type: "json" };
+
+type Environment = Record<string, string>;
+
+/** A process that was started, and what it has said so far. */
+export interface Program extends AsyncDisposable {
+  /** As it listens. */
+  url: string;
+  child: Deno.ChildProcess;
+  /** Everything on stdout, once it ended. */
+  output: Promise<string>;
+}
+
+/** The task `start`, word by word. */
+const START = deno.tasks.start.command.split(" ").slice(1).map((word) =>
+  word === "main.ts" ? fileURLToPath(new URL("../../main.ts", import.meta.url)) : word
+);
+
+const folders: string[] = [];
+
+/** A new folder, there until `removeFolders`. */
+export async function newFolder(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "program-test-" });
+  folders.push(folder);
+  return folder;
+}
+
+/** Removes what `newFolder` made; for `Deno.test.afterAll`. */
+export async function removeFolders(): Promise<void> {
+  for (const folder of folders.splice(0)) await Deno.remove(folder, { recursive: true });
+}
+
+function command(flags: string[], env: Environment): Deno.Command {
+  // Nothing of the settings of whoever runs the tests.
+  const kept = Object.fromEntries(
+    ["PATH", "HOME", "DENO_DIR", "TMPDIR", "SystemRoot"].flatMap((name) => {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+  return new Deno.Command(Deno.execPath(), {
+    args: [...START, ...flags],
+    env: { ...kept, NO_COLOR: "1", ...env },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs it to its end. */
+export async function run(flags: string[], env: Environment = {}) {
+  const { code, stdout, stderr } = await command(flags, env).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Starts it and waits until it listens. */
+export async function start(flags: string[], env: Environment = {}): Promise<Program> {
+  const child = command(flags, env).spawn();
+  const errors = new Response(child.stderr).text();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  let url: string | undefined;
+  while (url === undefined) {
+    const { value, done } = await lines.read();
+    if (done) throw new Error(`It did not start: ${text}${await errors}`);
+    text += value;
+    url = /listening on (http:\/\/\S+)\n/.exec(text)?.[1];
+  }
+  const output = (async () => {
+    for (let next = await lines.read(); !next.done; next = await lines.read()) text += next.value;
+    return text;
+  })();
+  return {
+    url,
+    child,
+    output,
+    async [Symbol.asyncDispose]() {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended already.
+      }
+      await Promise.all([child.status, output, errors]);
+    },
+  };
+}
