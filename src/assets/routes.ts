@@ -109,14 +109,14 @@ async function sendFile(
   const requested = context.req.raw.headers;
   if (evaluateRead(requested, validators) === "not_modified") {
     headers.delete("Content-Type");
-    return new Response(null, { status: 304, headers });
+    return context.newResponse(null, { status: 304, headers });
   }
   if (presignDownload && context.req.method === "GET") {
     const url = await presignDownload(location.objectKey, {
       contentType: headers.get("Content-Type") ?? "",
       contentDisposition: headers.get("Content-Disposition") ?? "",
     });
-    return new Response(null, { status: 307, headers: { Location: url.href, "Cache-Control": "no-store" } });
+    return context.body(null, 307, { Location: url.href, "Cache-Control": "no-store" });
   }
   // A Range header has a meaning for GET alone (RFC 9110 §14.2).
   const isRanged = context.req.method === "GET" && evaluateIfRange(requested, validators);
@@ -125,10 +125,10 @@ async function sendFile(
   headers.set("Content-Length", String(range ? range.end - range.start + 1 : sizeBytes));
   if (range) headers.set("Content-Range", contentRange(range, sizeBytes));
   const status = range ? 206 : 200;
-  if (context.req.method === "HEAD") return new Response(null, { status, headers });
+  if (context.req.method === "HEAD") return context.newResponse(null, { status, headers });
   const signal = context.req.raw.signal;
   const body = await service.options.store.get(location.objectKey, { range, signal });
-  return new Response(body, { status, headers });
+  return context.newResponse(body, { status, headers });
 }
 
 function describe({ asset, storedAt }: FileLocation & { kind: "here" }) {

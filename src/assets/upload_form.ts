@@ -4,7 +4,7 @@ import type { Json } from "../collection/json.ts";
 import { asJsonObject } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import type { AppEnv } from "../http/app.ts";
-import { withIdleTimeout } from "../http/idle_body.ts";
+import { BodyReader } from "../http/body_reader.ts";
 import { fingerprintOf, idempotencyKey } from "../http/idempotency_key.ts";
 import { MAX_JSON_BODY_BYTES, parseJson } from "../http/json_body.ts";
 import { FormReader } from "../http/multipart.ts";
@@ -37,7 +37,7 @@ export async function receiveUpload(
   checkDeclaredLength(context, options);
   const body = context.req.raw.body ?? new Blob([]).stream();
   const form = new UploadForm(
-    new FormReader(withIdleTimeout(body, options.idleTimeoutMs), context.req.header("Content-Type") ?? "", {
+    new FormReader(new BodyReader(body, options), context.req.header("Content-Type") ?? "", {
       files: [FILE_PART],
       maxFieldBytes: MAX_JSON_BODY_BYTES,
       maxParts: MAX_PARTS,

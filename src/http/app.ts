@@ -34,7 +34,7 @@ const MAX_REQUEST_ID_LENGTH = 128;
 /** An application without routes. */
 export function createApp(): App {
   const app = new Hono<AppEnv>({ getPath: rawPath });
-  app.use(finish);
+  app.use(measureHead);
   app.use(requestId({ limitLength: MAX_REQUEST_ID_LENGTH }));
   app.use(async (context, next) => {
     if (!hasValidTarget(context.req.raw)) {
@@ -50,16 +50,13 @@ export function createApp(): App {
 }
 
 /**
- * Puts the request's id on every answer, however it was made, and the length that GET's body has on the answer to HEAD
- * (RFC 9110 §9.3.2), which the server would take for 0.
+ * The length that GET's body has, on the answer to HEAD (RFC 9110 §9.3.2): the server would say 0. Other answers are left
+ * alone: to touch their body here would have them sent in chunks.
  */
-async function finish(context: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+async function measureHead(context: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
   await next();
-  context.header("X-Request-Id", context.get("requestId"));
-  const { body, headers } = context.res;
-  if (context.req.method === "HEAD" && body && !headers.has("Content-Length")) {
-    context.header("Content-Length", String((await context.res.clone().arrayBuffer()).byteLength));
-  }
+  if (context.req.method !== "HEAD" || context.res.headers.has("Content-Length") || !context.res.body) return;
+  context.header("Content-Length", String((await context.res.clone().arrayBuffer()).byteLength));
 }
 
 /** A host and a port, or an address in brackets: what may stand between `http://` and the path (RFC 3986 §3.2). */

@@ -1,11 +1,14 @@
 /** `GET /health`: whether what the server stands on answers. */
 import type { Context } from "hono";
 
+/** Resolves when a part works; says on rejection why not. */
+type Check = (signal: AbortSignal) => Promise<void>;
+
 /** The checks by name; each resolves when its part works, and says on rejection why not. */
 export interface HealthChecks {
   /** What else the answer says of the server: its mode, version, id. */
   about: () => Record<string, string>;
-  checks: Record<string, (signal: AbortSignal) => Promise<void>>;
+  checks: Record<string, Check>;
 }
 
 /** The state of one part. */
@@ -18,12 +21,18 @@ interface CheckResult {
 /** A part that does not answer for this long is not healthy. */
 const CHECK_TIMEOUT_MS = 3000;
 
+/** A check writes to the disk or crosses the network, so what passed is believed for this long. */
+const BELIEVED_MS = 1000;
+
+/** The checks under way, and those that passed a moment ago. */
+const recent = new WeakMap<Check, { result: Promise<CheckResult>; until: number }>();
+
 /** Answers 200 `healthy` when every check passes, else 503 `unhealthy`, with the results of all. */
 export async function healthAnswer(context: Context, { about, checks }: HealthChecks): Promise<Response> {
   const results = await Promise.all(
     Object.entries(checks).map(async (
       [name, check],
-    ): Promise<[string, CheckResult]> => [name, await run(check)]),
+    ): Promise<[string, CheckResult]> => [name, await shared(check)]),
   );
   const isHealthy = results.every(([, { status }]) => status === "healthy");
   const body = {
@@ -35,7 +44,18 @@ export async function healthAnswer(context: Context, { about, checks }: HealthCh
   return context.json(body, isHealthy ? 200 : 503, { "Cache-Control": "no-store" });
 }
 
-async function run(check: (signal: AbortSignal) => Promise<void>): Promise<CheckResult> {
+/** The result of a check, made once for all who ask at the same time. */
+async function shared(check: Check): Promise<CheckResult> {
+  const known = recent.get(check);
+  if (known && performance.now() < known.until) return await known.result;
+  const entry = { result: run(check), until: Infinity };
+  recent.set(check, entry);
+  const result = await entry.result;
+  entry.until = result.status === "healthy" ? performance.now() + BELIEVED_MS : 0;
+  return result;
+}
+
+async function run(check: Check): Promise<CheckResult> {
   const startedAt = performance.now();
   const elapsed = () => Math.round((performance.now() - startedAt) * 10) / 10;
   const timeout = new AbortController();

@@ -1,5 +1,5 @@
 /** Request bodies that must keep moving. */
-import { ServiceError } from "../errors.ts";
+import { idleError } from "./body_reader.ts";
 
 /**
  * The same body, which errors with `timeout` when a read has waited for longer than `idleMs` for its next byte. The time the
@@ -17,7 +17,7 @@ export function withIdleTimeout(
       let timer: ReturnType<typeof setTimeout> | undefined;
       const idle = new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
-          const error = new ServiceError("timeout", `No byte came for ${idleMs / 1000} s (--idle-timeout).`);
+          const error = idleError(idleMs);
           reject(error);
           void reader.cancel(error).catch(() => {});
         }, idleMs);

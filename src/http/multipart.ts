@@ -8,6 +8,7 @@
 import * as contentDisposition from "content-disposition";
 import { make, type MultipartError, type Parser, type PartInfo } from "multipasta";
 import { ServiceError } from "../errors.ts";
+import type { BodyReader } from "./body_reader.ts";
 
 /** What a form consists of, in the order in which it arrives. */
 export type FormEvent =
@@ -33,7 +34,7 @@ const MAX_HELD_HYPHENS = 72;
 
 /** A form being read. Ask for the next event until there is none. */
 export class FormReader {
-  readonly #body: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #body: BodyReader;
   readonly #parser: Parser;
   readonly #events: FormEvent[] = [];
   #problem: string | undefined;
@@ -41,12 +42,13 @@ export class FormReader {
   #hasClosed = false;
   #hasEnded = false;
   #held: Uint8Array = new Uint8Array(0);
+  #isInFile = false;
 
   /**
    * @param contentType the request's `Content-Type` header
    * @throws {ServiceError} `unsupported_media_type` if it is another one, `invalid_request` without a boundary
    */
-  constructor(body: ReadableStream<Uint8Array>, contentType: string, options: FormOptions) {
+  constructor(body: BodyReader, contentType: string, options: FormOptions) {
     if (!/^multipart\/form-data *(;|$)/i.test(contentType.trim())) {
       throw new ServiceError(
         "unsupported_media_type",
@@ -55,7 +57,7 @@ export class FormReader {
     }
     this.#parser = this.#makeParser(contentType, options);
     this.#throwProblem();
-    this.#body = body.getReader();
+    this.#body = body;
   }
 
   /**
@@ -77,9 +79,10 @@ export class FormReader {
   }
 
   async #read(): Promise<void> {
-    const { done, value } = await this.#body.read();
-    if (done) this.#end();
-    else this.#write(value);
+    // Of a file nothing is kept when its next bytes are asked for; of fields and headers the parser keeps views.
+    const chunk = await this.#body.read({ mayReuse: this.#isInFile });
+    if (chunk) this.#write(chunk);
+    else this.#end();
     this.#throwProblem();
   }
 
@@ -93,7 +96,7 @@ export class FormReader {
     // Hyphens at the end wait for what follows them, so that a close delimiter is never cut.
     let end = bytes.length;
     while (end > 0 && bytes[end - 1] === HYPHEN && bytes.length - end < MAX_HELD_HYPHENS) end--;
-    this.#held = bytes.subarray(end);
+    this.#held = bytes.slice(end);
     if (end > 0) this.#parse(bytes.subarray(0, end));
   }
 
@@ -131,7 +134,9 @@ export class FormReader {
       onField: (info, bytes) => this.#events.push({ kind: "field", name: partName(info).name, bytes }),
       onFile: (info) => {
         this.#events.push({ kind: "file", ...partName(info), contentType: header(info, "content-type") });
+        this.#isInFile = true;
         return (bytes) => {
+          this.#isInFile = bytes !== null;
           this.#events.push(bytes === null ? { kind: "file_end" } : { kind: "chunk", bytes });
         };
       },

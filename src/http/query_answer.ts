@@ -66,9 +66,11 @@ export async function answerQuery(
   };
   const isPaged = options.limit !== undefined;
   if (acceptsNdjson(context)) {
-    return isPaged ? await ndjsonPage(result, show) : await streamed(ndjson(result, show), NDJSON);
+    return isPaged
+      ? await ndjsonPage(context, result, show)
+      : await streamed(context, ndjson(result, show), NDJSON);
   }
-  return await streamed(envelope(result, show, isPaged), "application/json");
+  return await streamed(context, envelope(result, show, isPaged), "application/json");
 }
 
 function acceptsNdjson(context: Context): boolean {
@@ -93,7 +95,11 @@ async function* ndjson(result: QueryResult, show: (match: Match) => string): Asy
   for await (const match of result.matches) yield `${show(match)}\n`;
 }
 
-async function ndjsonPage(result: QueryResult, show: (match: Match) => string): Promise<Response> {
+async function ndjsonPage(
+  context: Context,
+  result: QueryResult,
+  show: (match: Match) => string,
+): Promise<Response> {
   const lines: string[] = [];
   let held = 0;
   for await (const match of result.matches) {
@@ -103,8 +109,9 @@ async function ndjsonPage(result: QueryResult, show: (match: Match) => string): 
     if (held > MAX_HELD_CHARACTERS) break;
   }
   const cursor = result.nextCursor();
-  return new Response(lines.join(""), {
-    headers: { "Content-Type": NDJSON, ...(cursor === null ? {} : { "X-Next-Cursor": cursor }) },
+  return context.body(lines.join(""), 200, {
+    "Content-Type": NDJSON,
+    ...(cursor === null ? {} : { "X-Next-Cursor": cursor }),
   });
 }
 
@@ -112,7 +119,11 @@ async function ndjsonPage(result: QueryResult, show: (match: Match) => string): 
  * Sends text as it comes. The first chunk is made before the answer begins, so that what fails early has a status of its own;
  * later the only way to say so is to break the connection off.
  */
-async function streamed(pieces: AsyncGenerator<string>, contentType: string): Promise<Response> {
+async function streamed(
+  context: Context,
+  pieces: AsyncGenerator<string>,
+  contentType: string,
+): Promise<Response> {
   const encoder = new TextEncoder();
   let first: string | undefined = await gather(pieces);
   const body = new ReadableStream<Uint8Array>({
@@ -131,7 +142,7 @@ async function streamed(pieces: AsyncGenerator<string>, contentType: string): Pr
       await pieces.return(undefined);
     },
   });
-  return new Response(body, { headers: { "Content-Type": contentType } });
+  return context.body(body, 200, { "Content-Type": contentType });
 }
 
 /** The next chunk; "" at the end. */

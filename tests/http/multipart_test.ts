@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ServiceError } from "../../src/errors.ts";
+import { BodyReader } from "../../src/http/body_reader.ts";
 import { FormReader } from "../../src/http/multipart.ts";
 
 const OPTIONS = { files: ["asset"], maxFieldBytes: 1024, maxParts: 4 };
@@ -13,7 +14,7 @@ interface Part {
 
 /** Reads a body that arrives in the given chunks. */
 async function read(chunks: Uint8Array[], boundary: string, options = OPTIONS): Promise<Part[]> {
-  const body = ReadableStream.from(chunks);
+  const body = new BodyReader(ReadableStream.from(chunks));
   const reader = new FormReader(body, `multipart/form-data; boundary=${boundary}`, options);
   const decoder = new TextDecoder();
   const parts: Part[] = [];
@@ -133,7 +134,52 @@ Deno.test("FormReader refuses a field above the limit", async () => {
 });
 
 Deno.test("FormReader refuses another media type and a missing boundary", () => {
-  const make = (contentType: string) => new FormReader(ReadableStream.from([]), contentType, OPTIONS);
+  const make = (contentType: string) =>
+    new FormReader(new BodyReader(ReadableStream.from([])), contentType, OPTIONS);
   assertEquals(assertThrows(() => make("application/json"), ServiceError).code, "unsupported_media_type");
   assertEquals(assertThrows(() => make("multipart/form-data"), ServiceError).code, "invalid_request");
+});
+
+Deno.test("FormReader gives every byte of a file and of the fields around it, read into buffers that are used again", async () => {
+  const random = new Uint8Array(3_000_000);
+  for (let n = 0; n < random.length; n += 65_536) crypto.getRandomValues(random.subarray(n, n + 65_536));
+  const before = "a".repeat(700_000);
+  const after = "b".repeat(900_000);
+  const field = (name: string, text: string) =>
+    `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${text}\r\n`;
+  const file = '--b\r\nContent-Disposition: form-data; name="asset"; filename="f"\r\n\r\n';
+  const whole = new Uint8Array(
+    await new Blob([field("before", before), file, random, "\r\n", field("after", after), "--b--\r\n"])
+      .arrayBuffer(),
+  );
+  let offset = 0;
+  const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    type: "bytes",
+    pull(controller) {
+      if (!(controller instanceof ReadableByteStreamController)) throw new Error("Not a byte stream");
+      const { byobRequest } = controller;
+      const view = byobRequest?.view;
+      if (!view || !byobRequest) throw new Error("Read without a buffer");
+      const part = whole.subarray(offset, offset + Math.min(view.byteLength, 50_000));
+      new Uint8Array(view.buffer, view.byteOffset).set(part);
+      offset += part.length;
+      if (part.length === 0) controller.close();
+      byobRequest.respond(part.length);
+    },
+  });
+  const options = { files: ["asset"], maxFieldBytes: 1_000_000, maxParts: 4 };
+  const reader = new FormReader(new BodyReader(source), "multipart/form-data; boundary=b", options);
+  const texts: string[] = [];
+  const got = new Uint8Array(random.length);
+  let gotBytes = 0;
+  for (let event = await reader.next(); event; event = await reader.next()) {
+    if (event.kind === "field") texts.push(new TextDecoder().decode(event.bytes));
+    if (event.kind !== "chunk") continue;
+    got.set(event.bytes, gotBytes);
+    gotBytes += event.bytes.length;
+  }
+  assertEquals(texts.map((text) => text.length), [before.length, after.length]);
+  assertEquals(texts, [before, after]);
+  assertEquals(gotBytes, random.length);
+  assertEquals(got.every((byte, n) => byte === random[n]), true);
 });

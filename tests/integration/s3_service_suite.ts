@@ -5,6 +5,7 @@ import type { S3Service } from "../../scripts/services/s3_service.ts";
 import type { SettingTexts } from "../../src/cli/config.ts";
 import { S3Store } from "../../src/objects/s3_store.ts";
 import { objectStoreSuite, patternBytes } from "../objects/object_store_suite.ts";
+import { resumableSuite } from "../objects/resumable_suite.ts";
 import { json, startTestServer, type TestServer, uploadForm } from "../server/harness.ts";
 
 const MIB = 2 ** 20;
@@ -56,6 +57,10 @@ export function s3ServiceSuite(name: string, under: ServiceUnderTest): void {
     `S3Store on ${name}`,
     () => Promise.resolve({ store: storeOf(under), close: async () => {} }),
   );
+  resumableSuite(`S3Store on ${name}`, () => {
+    const prefix = `suite/${crypto.randomUUID()}`;
+    return Promise.resolve({ open: () => storeOf(under, prefix), close: async () => {} });
+  });
 
   Deno.test(`${name}: 100 MB go up in parts and come back byte by byte, whole and in a range`, async () => {
     await using server = await startTestServer(settingsFor(under));

@@ -264,11 +264,11 @@ export function resumableSuite(
       },
     );
 
+    if (options.lacksUnfinished && sizeBytes > 4 * MIB) continue;
     test(`discard() of ${sizeBytes} bytes leaves nothing and may be repeated`, async (store, key) => {
       const write = await CheckedWrite.begin(store, key, patternBytes(2 * sizeBytes));
       await write.append(sizeBytes);
       await write.append(1);
-      if (options.lacksUnfinished && write.state.uploadId !== "") return;
       await write.discard();
       await write.discard();
       assertEquals(await traces(store(), key), []);

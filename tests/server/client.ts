@@ -229,13 +229,15 @@ async function inStore(server: TestServer, gaps: StoreGaps): Promise<string[]> {
   return found;
 }
 
-/** Every file below a folder; none if it is not there. */
+/** Every file below a folder; none if it is not there, or goes away meanwhile. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const found: string[] = [];
-  // The folder is made for the first file.
-  if (!await Deno.stat(folder).then(() => true, () => false)) return found;
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    found.push(...isDirectory ? await filesBelow(`${folder}/${name}`) : [`${folder}/${name}`]);
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      found.push(...isDirectory ? await filesBelow(`${folder}/${name}`) : [`${folder}/${name}`]);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return found;
 }

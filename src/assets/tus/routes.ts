@@ -68,7 +68,7 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
     const response = await chunkChecksum.run(readChecksum(request), () => server.handleWeb(guarded));
     if (response.status >= 400) return await refusal(context, response, errors.get(guarded));
     if (request.method === "HEAD") await addAsset(context, uploads, response);
-    return withoutCors(response);
+    return withoutCors(context, response);
   };
   app.all(PATH, answer);
   app.all(`${PATH}/:id{.*}`, answer);
@@ -158,8 +158,8 @@ function protocolError(status: number, text: string, cause: unknown): ServiceErr
 }
 
 /** Which origins may ask is decided for the whole server, not here. */
-function withoutCors(response: Response): Response {
+function withoutCors(context: Context<AppEnv>, response: Response): Response {
   const headers = new Headers(response.headers);
   for (const name of [...headers.keys()]) if (name.startsWith("access-control-")) headers.delete(name);
-  return new Response(response.body, { status: response.status, headers });
+  return context.newResponse(response.body, new Response(null, { status: response.status, headers }));
 }
