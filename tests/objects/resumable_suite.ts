@@ -235,6 +235,19 @@ export function resumableSuite(
     assertEquals(await traces(store(), key), [key]);
   });
 
+  for (const sizeBytes of [100, 9 * MIB]) {
+    test(`finish() of ${sizeBytes} bytes leaves out what its state does not count`, async (store, key) => {
+      const write = await CheckedWrite.begin(store, key, patternBytes(sizeBytes));
+      await write.append(sizeBytes);
+      const digest = { update() {} };
+      const checkpoint = () => Promise.resolve();
+      await store().resumable.append(key, write.state, streamOf(patternBytes(50)), { digest, checkpoint });
+      await write.finish();
+      await write.assertStored();
+      assertEquals(await traces(store(), key), [key]);
+    });
+  }
+
   test("append() whose checkpoint fails throws that, and the last one holds", async (store, key) => {
     const write = await CheckedWrite.begin(store, key, patternBytes(70 * MIB));
     await write.append(1);

@@ -14,6 +14,7 @@ import { updateTests } from "./asset_update_suite.ts";
 import { uploadFailureTests } from "./asset_upload_failure_suite.ts";
 import { uploadTests } from "./asset_upload_suite.ts";
 import { uriTests } from "./asset_uri_suite.ts";
+import { tusSuite } from "./tus_suite.ts";
 
 /**
  * Registers the tests.
@@ -29,6 +30,7 @@ export function assetSuite(name: string, start: Start, gaps: StoreGaps = {}): vo
   uriTests(suite);
   updateTests(suite);
   documentTests(suite);
+  tusSuite(`${name}, resumable`, start, gaps);
   filterTests(suite);
   pagingTests(suite);
   objectTests(suite);
