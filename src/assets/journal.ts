@@ -31,8 +31,12 @@ export interface JournalEntry {
   readonly objectKey: string;
   /** For the commit that makes the asset: it fails if the entry was swept, and takes it out. */
   settle(): Promise<Alongside>;
-  /** Removes whatever the write left in the store, then the entry. If that fails, the sweeper does it later. */
-  undo(store: ObjectStore): Promise<void>;
+  /**
+   * Removes whatever the write left in the store, then the entry. If that fails, the sweeper does it later.
+   *
+   * @param options.isWhole the object is there whole, so nothing unfinished can be
+   */
+  undo(store: ObjectStore, options?: { isWhole: boolean }): Promise<void>;
 }
 
 /** The journal of one Assets DB in its KV. */
@@ -79,9 +83,9 @@ export class Journal {
           write: (operation) => void operation.delete(key),
         };
       },
-      undo: async (store) => {
+      undo: async (store, options) => {
         await stop();
-        await this.#clear(key, objectKey, store);
+        await this.#clear(key, objectKey, store, options);
       },
     };
   }
@@ -98,9 +102,17 @@ export class Journal {
   }
 
   /** A store that failed may have kept what it was to throw away, so it is asked again. */
-  async #clear(key: Deno.KvKey, objectKey: string, store: ObjectStore): Promise<void> {
-    for await (const write of store.listUnfinished(objectKey)) await store.discardUnfinished(write);
+  async #clear(
+    key: Deno.KvKey,
+    objectKey: string,
+    store: ObjectStore,
+    { isWhole } = { isWhole: false },
+  ): Promise<void> {
+    // The object first: not every key that may write may also list what is unfinished.
     await store.delete(objectKey);
+    if (!isWhole) {
+      for await (const write of store.listUnfinished(objectKey)) await store.discardUnfinished(write);
+    }
     await this.#kv.delete(key);
   }
 

@@ -72,14 +72,16 @@ export async function uploadAsset(
     if (upload.known) await service.checkFree(plannedDraft(service, upload.known));
     const id = uuidV7();
     const entry = await service.journal.begin(id, `asset/${id}`);
+    let isWhole = false;
     try {
       const document = await storeFile(service, upload, incoming, { id, objectKey: entry.objectKey });
+      isWhole = true;
       const { assets } = service;
       const outcome = { id, asset: assets.render(document) };
       await assets.insert(id, document, together(await record(outcome), await entry.settle()));
       return outcome;
     } catch (error) {
-      await cleanUp(service, entry);
+      await cleanUp(service, entry, isWhole);
       throw error;
     }
   });
@@ -222,9 +224,9 @@ function checkStated(
 }
 
 /** What cannot be removed now is left to the sweeper, which finds it through the journal. */
-async function cleanUp(service: AssetService, entry: JournalEntry): Promise<void> {
+async function cleanUp(service: AssetService, entry: JournalEntry, isWhole: boolean): Promise<void> {
   try {
-    await entry.undo(service.options.store);
+    await entry.undo(service.options.store, { isWhole });
   } catch (error) {
     log.warn("What is left of the upload {objectKey} is to be removed, later: {error}", {
       objectKey: entry.objectKey,
