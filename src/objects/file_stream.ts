@@ -8,7 +8,7 @@ import { diskError, onDisk, type WritableFile, writeAll } from "./durable_fs.ts"
  * is written, they reach the disk two to six times as fast as one by one. Larger blocks gain little, and every
  * transfer under way holds up to two.
  */
-const BLOCK_BYTES = 1024 * 1024;
+const BLOCK_BYTES = 256 * 1024;
 
 /** What else happens while a file is filled. */
 export interface FillSteps {

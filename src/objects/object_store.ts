@@ -75,8 +75,8 @@ export interface ResumableWrites {
 
   /**
    * Appends a stream behind `state.offset`; bytes behind that which an interrupted call has left are replaced. When the
-   * stream errors, what came of it is made durable, and the call returns. Throws only for failures of the store, and
-   * then the last checkpoint holds.
+   * stream errors, what came of it is made durable, and the call returns. Throws the failures of the store and
+   * the signal's reason, and then the last checkpoint holds. Earlier states stay good until `append` is called with a later one.
    */
   append(
     key: string,

@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { ServiceError } from "../errors.ts";
+import { Slots } from "./slots.ts";
 
 const MIB = 2 ** 20;
 
@@ -64,8 +65,16 @@ export const HASH_STEP_BYTES = 256 * 1024;
 /** Buffers kept for the next upload; more are left to the garbage collector. */
 const MAX_SPARE_BUFFERS = 4;
 
-/** Buffers of `FIRST_PART_BYTES` that are used again, by all uploads of a store. */
+/**
+ * Parts of all uploads of a store that are sent at the same time: each is in memory twice, here and in `fetch`. With the one
+ * that each upload gathers, 20 uploads at once hold 20 × 8 + 6 × 16 = 256 MiB.
+ */
+const MAX_PARTS_IN_FLIGHT_IN_ALL = 6;
+
+/** The memory that the uploads of a store share: buffers of `FIRST_PART_BYTES` to be used again, and leave to send. */
 export class SpareBuffers {
+  /** One for each part on its way. */
+  readonly slots = new Slots(MAX_PARTS_IN_FLIGHT_IN_ALL);
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
 
   /** A buffer of at least `sizeBytes`, with old bytes in it. */

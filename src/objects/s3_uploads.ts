@@ -173,12 +173,16 @@ export class PartUploads {
   /** Resolves when the part is on its way, which may have to wait for others. Throws the reason of the stop. */
   async start(partNumber: number, part: GatheredPart): Promise<void> {
     await this.#atMost(MAX_PARTS_IN_FLIGHT - 1);
+    await this.#buffers.slots.take(this.#stop.signal);
     const sent = this.#send(partNumber, part, this.#before);
     if (this.#inOrder) this.#before = sent;
     const sending = sent
       // The first failure stops the others, the source, and whoever gathers.
       .catch((error: unknown) => this.#stop.abort(error))
-      .finally(() => this.#inFlight.delete(sending));
+      .finally(() => {
+        this.#inFlight.delete(sending);
+        this.#buffers.slots.release();
+      });
     this.#inFlight.add(sending);
   }
 

@@ -6,6 +6,7 @@ import type { SettingTexts } from "../../src/cli/config.ts";
 import { S3Store } from "../../src/objects/s3_store.ts";
 import { objectStoreSuite, patternBytes } from "../objects/object_store_suite.ts";
 import { resumableSuite } from "../objects/resumable_suite.ts";
+import { assetSuite } from "../server/asset_suite.ts";
 import { json, startTestServer, type TestServer, uploadForm } from "../server/harness.ts";
 
 const MIB = 2 ** 20;
@@ -53,6 +54,7 @@ export function settingsFor({ service, bucket }: ServiceUnderTest, more: Setting
 
 /** Registers the tests. */
 export function s3ServiceSuite(name: string, under: ServiceUnderTest): void {
+  assetSuite(`Assets on ${name}`, (settings) => startTestServer(settingsFor(under, settings)));
   objectStoreSuite(
     `S3Store on ${name}`,
     () => Promise.resolve({ store: storeOf(under), close: async () => {} }),
