@@ -12,10 +12,20 @@ export interface ServerProcess {
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
-/** Starts the program with these flags on a free port, and waits until it listens. */
-export async function startProcess(flags: string[]): Promise<ServerProcess> {
+/** What a process is started with beside its flags. */
+export interface ProcessOptions {
+  /** Added to our own environment. */
+  env?: Record<string, string>;
+  /** 0 picks a free one; a server that is started again at the same URL needs another. */
+  port?: number;
+}
+
+/** Starts the program with these flags, and waits until it listens. */
+export async function startProcess(flags: string[], options: ProcessOptions = {}): Promise<ServerProcess> {
+  const port = String(options.port ?? 0);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--config", CONFIG, ...PERMISSIONS, MAIN, "--port", "0", ...flags],
+    args: ["run", "--no-prompt", "--config", CONFIG, ...PERMISSIONS, MAIN, "--port", port, ...flags],
+    env: options.env,
     stdin: "null",
     stdout: "piped",
     stderr: "null",

@@ -1,0 +1,125 @@
+/** Many large transfers at once: every byte is right, and the server's memory stays bounded. */
+import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { startMinio } from "../../scripts/services/minio.ts";
+import type { SettingTexts } from "../../src/cli/config.ts";
+import { MULTIPART, multipartBody } from "../server/multipart.ts";
+import { everythingIn, type ProcessServer, startProcessServer } from "./process_server.ts";
+import { settingsFor, withService } from "./s3_service_suite.ts";
+import { seededBlocks, seededBytes } from "./seeded_bytes.ts";
+
+const MIB = 2 ** 20;
+const UPLOADS = 20;
+const FILE_BYTES = 64 * MIB;
+const DOWNLOADS = 50;
+/** Longest of the ranges. */
+const RANGE_BYTES = 12 * MIB;
+const MAX_MEMORY_BYTES = 400 * MIB;
+
+const minio = withService(startMinio);
+
+parallelTest("on a disk", () => ({}));
+parallelTest("on MinIO", () => settingsFor(minio));
+
+function parallelTest(where: string, settings: () => SettingTexts): void {
+  Deno.test(`20 uploads and 50 ranged downloads at once are right and take less than 400 MiB ${where}`, async () => {
+    await using server = await startProcessServer(settings());
+    const seeds = Array.from({ length: UPLOADS }, (_, n) => n + 1);
+    const assets = await timed(
+      `${UPLOADS} uploads`,
+      server,
+      UPLOADS * FILE_BYTES,
+      () => Promise.all(seeds.map((seed) => upload(server, seed))),
+    );
+    const ranges = Array.from({ length: DOWNLOADS }, (_, n) => rangeOf(n));
+    const total = ranges.reduce((sum, { length }) => sum + length, 0);
+    await timed(`${DOWNLOADS} ranges`, server, total, () =>
+      Promise.all(ranges.map(({ start, length }, n) => {
+        const seed = n % UPLOADS;
+        return assertRange(server, { id: assets[seed] ?? "", seed: seed + 1, start, length });
+      })));
+    const keys = assets.map((id) => `asset/${id}`);
+    assertEquals(await everythingIn(server, keys), { documents: UPLOADS, stored: keys.sort() });
+    const peak = await server.peakMemoryBytes();
+    assert(peak < MAX_MEMORY_BYTES, `${Math.round(peak / MIB)} MiB`);
+  });
+}
+
+/** Uploads the content of a seed; returns the asset's id. */
+async function upload(server: ProcessServer, seed: number): Promise<string> {
+  const hash = createHash("sha256");
+  const body = ReadableStream.from(form(seed, (bytes) => hash.update(bytes)));
+  const request = { method: "POST", headers: { "Content-Type": MULTIPART }, body };
+  const response = await fetch(`${server.url}/upload_asset`, request);
+  const text = await response.text();
+  assertEquals(response.status, 201, text);
+  const { asset_id, data } = JSON.parse(text);
+  const { file_size, sha256 } = data.asset_file_info;
+  assertEquals({ file_size, sha256 }, { file_size: FILE_BYTES, sha256: hash.digest("hex") });
+  return String(asset_id);
+}
+
+function* form(seed: number, onFileBytes: (bytes: Uint8Array) => void): Generator<Uint8Array<ArrayBuffer>> {
+  const metadata = { asset_name: `File ${seed}`, asset_version: { version: "1.0", tag: "initial" } };
+  const mark = "THE FILE";
+  const whole = multipartBody([
+    { headers: ['Content-Disposition: form-data; name="asset_metadata"'], body: JSON.stringify(metadata) },
+    { headers: ['Content-Disposition: form-data; name="asset"; filename="file.bin"'], body: mark },
+  ]);
+  const fileAt = new TextDecoder().decode(whole).indexOf(mark);
+  yield whole.slice(0, fileAt);
+  for (const block of seededBlocks(seed, FILE_BYTES)) {
+    onFileBytes(block);
+    yield block;
+  }
+  yield whole.slice(fileAt + mark.length);
+}
+
+/** Ranges of many lengths all over a file: its first and last bytes, and across the parts of a multipart upload. */
+function rangeOf(n: number): { start: number; length: number } {
+  const length = 1 + (n * 7_654_321) % RANGE_BYTES;
+  if (n === 0) return { start: 0, length };
+  if (n === 1) return { start: FILE_BYTES - 1, length: 1 };
+  if (n % 5 === 0) return { start: 8 * MIB * (n % 7 + 1) - 3, length: Math.min(length, 6 * MIB) };
+  return { start: (n * 11_111_117) % (FILE_BYTES - length), length };
+}
+
+async function assertRange(
+  server: ProcessServer,
+  { id, seed, start, length }: { id: string; seed: number; start: number; length: number },
+): Promise<void> {
+  const end = start + length - 1;
+  const headers = { Range: `bytes=${start}-${end}` };
+  const response = await fetch(`${server.url}/asset-object/${id}`, { headers });
+  assertEquals(response.status, 206);
+  assertEquals(response.headers.get("Content-Range"), `bytes ${start}-${end}/${FILE_BYTES}`);
+  let offset = start;
+  for await (const chunk of response.body ?? []) {
+    const expected = seededBytes(seed, offset, chunk.length);
+    // Byte by byte in one native call: `assertEquals` on millions of bytes takes minutes.
+    assert(
+      Buffer.compare(chunk, expected) === 0,
+      `File ${seed} is different between ${offset} and ${offset + chunk.length}`,
+    );
+    offset += chunk.length;
+  }
+  assertEquals(offset, start + length);
+}
+
+/** Does the work, and prints how fast it went and what the server has needed so far. */
+async function timed<T>(
+  what: string,
+  server: ProcessServer,
+  sizeBytes: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  const startedAt = performance.now();
+  const result = await work();
+  const seconds = (performance.now() - startedAt) / 1000;
+  const rate = Math.round(sizeBytes / seconds / 1e6);
+  const peak = Math.round(await server.peakMemoryBytes() / MIB);
+  // deno-lint-ignore no-console
+  console.log(`${what}: ${seconds.toFixed(1)} s, ${rate} MB/s, the server's peak is ${peak} MiB`);
+  return result;
+}
