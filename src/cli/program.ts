@@ -1,16 +1,10 @@
 /** The command line: what can be called, with which flags, and how its mistakes are answered. */
 import { Command, CommanderError, Option } from "commander";
 import deno from "../../deno.json" with { type: "json" };
-import {
-  ConfigError,
-  readConfig,
-  type Setting,
-  type SettingName,
-  SETTINGS,
-  type SettingTexts,
-} from "./config.ts";
+import { ConfigError, readConfig } from "./config.ts";
 import { checkHealth } from "./health_command.ts";
 import { serve } from "./serve_command.ts";
+import { type Setting, type SettingName, SETTINGS, type SettingTexts } from "./settings.ts";
 
 /** Exit codes: all went well; something failed; the command line or the environment is wrong. */
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;

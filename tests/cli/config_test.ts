@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ConfigError, readConfig, type SettingTexts } from "../../src/cli/config.ts";
+import { ConfigError, readConfig } from "../../src/cli/config.ts";
+import type { SettingTexts } from "../../src/cli/settings.ts";
 import { parseDurationMs, parseSizeBytes, parseSwitch } from "../../src/cli/units.ts";
 
 function read(flags: SettingTexts, environment: Record<string, string> = {}) {

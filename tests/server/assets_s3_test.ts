@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { SettingTexts } from "../../src/cli/config.ts";
+import type { SettingTexts } from "../../src/cli/settings.ts";
 import { startS3rver } from "../objects/s3rver.ts";
 import { assetSuite } from "./asset_suite.ts";
 import { uploaded } from "./client.ts";

@@ -1,6 +1,6 @@
 /** Bearer tokens: every route of both modes against every kind of caller. */
 import { assert, assertEquals } from "@std/assert";
-import type { SettingTexts } from "../../src/cli/config.ts";
+import type { SettingTexts } from "../../src/cli/settings.ts";
 import { assertError, assertLeft, send } from "./client.ts";
 import { json, startTestServer, uploadForm } from "./harness.ts";
 

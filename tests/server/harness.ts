@@ -1,5 +1,6 @@
 /** A whole server for a test, in this process, on a free port and in a folder of its own. */
-import { type Config, readConfig, type SettingTexts } from "../../src/cli/config.ts";
+import { type Config, readConfig } from "../../src/cli/config.ts";
+import type { SettingTexts } from "../../src/cli/settings.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
 
 /** A server under test. Dispose of it with `await using`. */

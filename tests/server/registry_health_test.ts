@@ -1,6 +1,6 @@
 /** `GET /check_health/<id>`, `--require-healthy`, `--no-private-targets`. */
 import { assert, assertEquals } from "@std/assert";
-import type { SettingTexts } from "../../src/cli/config.ts";
+import type { SettingTexts } from "../../src/cli/settings.ts";
 import { assertError, assertStatus, at, keysOf, send, textAt } from "./client.ts";
 import { refusedUrl, startFake, startSilent } from "./fake_server.ts";
 import { json, startTestServer, type TestServer } from "./harness.ts";

@@ -1,5 +1,5 @@
 /** How the modules of the asset suite register their tests. */
-import type { SettingTexts } from "../../src/cli/config.ts";
+import type { SettingTexts } from "../../src/cli/settings.ts";
 import type { Start, StoreGaps } from "./client.ts";
 import type { TestServer } from "./harness.ts";
 

@@ -24,6 +24,8 @@ export interface TusRoutesOptions {
 
 const PATH = "/uploads";
 
+const METHODS = ["OPTIONS", "POST", "HEAD", "PATCH", "DELETE"];
+
 /** The digests of `Upload-Checksum`; tus asks for SHA-1 at the least. */
 const ALGORITHMS = ["sha1", "sha256", "md5"] as const;
 
@@ -63,6 +65,15 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
   });
   const answer = async (context: Context<AppEnv>) => {
     const request = overridden(context.req.raw);
+    if (!METHODS.includes(request.method)) {
+      throw new ServiceError(
+        "method_not_allowed",
+        `${request.method} is not allowed here; allowed: ${METHODS.join(", ")}.`,
+        {
+          headers: { Allow: METHODS.join(", ") },
+        },
+      );
+    }
     authenticate(options.tokens, accessOf(request.method), context.req.header("Authorization"));
     const guarded = guard(request, options.idleTimeoutMs);
     const response = await chunkChecksum.run(readChecksum(request), () => server.handleWeb(guarded));

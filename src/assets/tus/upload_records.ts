@@ -78,13 +78,11 @@ export class UploadRecords {
    * @throws {ServiceError} `locked` if it was changed by somebody else since it was read
    */
   async replace(stored: StoredRecord, record: UploadRecord): Promise<StoredRecord> {
-    const operation = this.#kv.atomic();
-    const { checks = [], write } = this.replacement(stored, record);
-    operation.check(...checks);
-    write?.(operation);
+    const at = this.#at(record.id);
+    const operation = this.#kv.atomic().check({ key: at.key, versionstamp: stored.versionstamp });
+    const pieces = setLarge(operation, at, jsonBytes(asJson(record)), { previousPieces: stored.pieces });
     const result = await operation.commit();
     if (!result.ok) throw disturbed();
-    const { pieces } = await this.get(record.id) ?? stored;
     return { record, versionstamp: result.versionstamp, pieces };
   }
 

@@ -1,0 +1,161 @@
+/** The settings of a server: every flag and environment variable, with what `--help` says of it. */
+
+/** The two modes of the program. */
+export const MODES = ["assets-db", "registry"] as const;
+export type Mode = typeof MODES[number];
+
+/** A setting and where it comes from. */
+export interface Setting {
+  /** Without the leading dashes; none for what is only read from the environment. */
+  flag?: string;
+  env: string;
+  /** What stands for the value in the help; none for a switch. */
+  value?: string;
+  description: string;
+  /** As `--help` shows it. */
+  default?: string;
+}
+
+/** Every setting, in the order of `--help`. */
+export const SETTINGS = {
+  mode: {
+    flag: "mode",
+    env: "MODE",
+    value: "mode",
+    description: `what to run: ${MODES.join(" or ")}`,
+    default: "assets-db",
+  },
+  host: {
+    flag: "host",
+    env: "HOST",
+    value: "address",
+    description: "address to listen on",
+    default: "127.0.0.1",
+  },
+  port: {
+    flag: "port",
+    env: "PORT",
+    value: "number",
+    description: "port to listen on; 0 picks a free one",
+    default: "4000",
+  },
+  dataDir: {
+    flag: "data-dir",
+    env: "DATA_DIR",
+    value: "folder",
+    description: "where everything local is kept",
+    default: "./data",
+  },
+  db: {
+    flag: "db",
+    env: "DENO_KV_URL",
+    value: "path or URL",
+    description:
+      "the Deno KV: a path, :memory:, or the URL of a KV Connect endpoint (its token in DENO_KV_ACCESS_TOKEN)",
+    default: "<data-dir>/<mode>.kv",
+  },
+  publicUrl: {
+    flag: "public-url",
+    env: "PUBLIC_URL",
+    value: "URL",
+    description: "the URL under which clients reach this server",
+    default: "http://localhost:<port>",
+  },
+  assetsDbId: {
+    flag: "assets-db-id",
+    env: "ASSETS_DB_ID",
+    value: "id",
+    description: "the id of this Assets DB",
+    default: "made once, kept in <data-dir>",
+  },
+  s3Bucket: {
+    flag: "s3-bucket",
+    env: "S3_BUCKET_NAME",
+    value: "name",
+    description: "keep files in this S3 bucket instead of <data-dir>/objects",
+  },
+  s3Endpoint: {
+    flag: "s3-endpoint",
+    env: "S3_ENDPOINT_URL",
+    value: "URL",
+    description: "the S3 service",
+    default: "AWS's for the region",
+  },
+  s3Region: {
+    flag: "s3-region",
+    env: "AWS_REGION",
+    value: "name",
+    description: "the region that requests are signed for",
+    default: "us-east-1",
+  },
+  s3Prefix: {
+    flag: "s3-prefix",
+    env: "S3_PREFIX",
+    value: "prefix",
+    description: "what the keys in the bucket begin with",
+  },
+  s3Addressing: {
+    flag: "s3-addressing",
+    env: "S3_ADDRESSING",
+    value: "style",
+    description: "path (endpoint/bucket/key) or virtual (bucket.endpoint/key)",
+    default: "path with an endpoint, else virtual",
+  },
+  s3AccessKeyId: { env: "AWS_ACCESS_KEY_ID", description: "the S3 access key" },
+  s3SecretAccessKey: { env: "AWS_SECRET_ACCESS_KEY", description: "its secret" },
+  s3SessionToken: { env: "AWS_SESSION_TOKEN", description: "the session token of temporary credentials" },
+  s3RedirectDownloads: {
+    flag: "s3-redirect-downloads",
+    env: "S3_REDIRECT_DOWNLOADS",
+    description: "send downloads to a presigned URL of the S3 service",
+  },
+  s3PublicEndpoint: {
+    flag: "s3-public-endpoint",
+    env: "S3_PUBLIC_ENDPOINT_URL",
+    value: "URL",
+    description: "the S3 service as clients reach it, for those URLs",
+    default: "--s3-endpoint",
+  },
+  maxUploadSize: {
+    flag: "max-upload-size",
+    env: "MAX_UPLOAD_SIZE",
+    value: "size",
+    description: "the largest file, such as 10GiB",
+    default: "none",
+  },
+  queryTimeout: {
+    flag: "query-timeout",
+    env: "QUERY_TIMEOUT",
+    value: "duration",
+    description: "how long a query may search",
+    default: "30s",
+  },
+  idleTimeout: {
+    flag: "idle-timeout",
+    env: "IDLE_TIMEOUT",
+    value: "duration",
+    description: "how long an upload may stand still",
+    default: "60s",
+  },
+  requireHealthy: {
+    flag: "require-healthy",
+    env: "REQUIRE_HEALTHY",
+    description: "registry: refuse to register what is not healthy",
+  },
+  noPrivateTargets: {
+    flag: "no-private-targets",
+    env: "NO_PRIVATE_TARGETS",
+    description: "registry: never fetch from private and loopback addresses",
+  },
+  authWriteToken: {
+    env: "AUTH_WRITE_TOKEN",
+    description: "bearer tokens that may change things, comma-separated",
+  },
+  authReadToken: { env: "AUTH_READ_TOKEN", description: "bearer tokens that may read, comma-separated" },
+} as const satisfies Record<string, Setting>;
+
+/** The name of a setting. */
+export type SettingName = keyof typeof SETTINGS;
+
+/** Values as text: of flags, or of the environment. */
+export type SettingTexts = Partial<Record<SettingName, string>>;
