@@ -8,7 +8,7 @@ import { startSweeper } from "./assets/sweeper.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
 import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
-import type { App } from "./http/app.ts";
+import { type App, withHarmlessMethod } from "./http/app.ts";
 import type { HealthChecks } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
 import { FileStore } from "./objects/file_store.ts";
@@ -73,7 +73,7 @@ async function listen(config: Config, dataDir: DataDir, kv: Deno.Kv): Promise<Ru
   const mode = config.mode === "registry"
     ? registryMode(config, kv)
     : await assetsDbMode(config, dataDir, kv, () => publicUrl);
-  const listener = new Listener((request, info) => mode.app.fetch(request, { info }));
+  const listener = new Listener((request) => mode.app.fetch(withHarmlessMethod(request)));
   const { port, url } = listener.listen(config);
   publicUrl ||= `http://localhost:${port}`;
   const end = await mode.begin();

@@ -7,6 +7,8 @@ import { isJsonObject } from "../collection/json.ts";
 const MAX_NAME_LENGTH = 512;
 /** The most code points in a version or a tag. */
 const MAX_VERSION_LENGTH = 256;
+/** The most characters in a file's name and in its type: both go into headers of a download. */
+const MAX_HEADER_TEXT_LENGTH = 1024;
 /** The most characters in a URL or an id. */
 const MAX_URL_LENGTH = 8192;
 const MAX_ID_LENGTH = 256;
@@ -69,10 +71,20 @@ const requiredVersion = z.strictObject({
   tag: text(MAX_VERSION_LENGTH).refine((value) => value !== "", { error: "must not be empty" }),
 }, { error: objectError });
 
+/** Whatever a client calls its file, as far as a header can carry it. */
+const headerText = z.string({ error: "must be a string" })
+  .refine((value) => value.isWellFormed(), { error: "must be well-formed Unicode" })
+  .refine((value) => value.length <= MAX_HEADER_TEXT_LENGTH, {
+    error: `must have at most ${MAX_HEADER_TEXT_LENGTH} characters`,
+  });
+
+/** What a client says of a file beside its metadata. */
+export const fileDescription = z.object({ fileName: headerText, fileType: headerText.optional() });
+
 /** The user's own keys are welcome beside these. */
 const fileInfo = z.looseObject({
-  file_name: z.string({ error: "must be a string" }).optional(),
-  file_type: z.string({ error: "must be a string" }).optional(),
+  file_name: headerText.optional(),
+  file_type: headerText.optional(),
   file_size: z.int({ error: "must be a whole number of bytes" }).min(0, { error: "must not be negative" })
     .optional(),
   sha256: z.string({ error: "must be a string" }).regex(/^([0-9a-fA-F]{64})?$/, {
@@ -132,6 +144,8 @@ export const updatedAsset = z.strictObject({
 
 /** What `POST /asset` may send. */
 export type CreateBody = z.infer<typeof createBody>;
+/** A file's name and type. */
+export type FileDescription = z.infer<typeof fileDescription>;
 /** What the metadata of an upload may say. */
 export type UploadMetadata = z.infer<typeof uploadMetadata>;
 

@@ -22,7 +22,7 @@ const DEFAULT_FILE_TYPE = "application/octet-stream";
 /** A file on its way in. */
 export interface Upload {
   fileName: string;
-  fileType: string | undefined;
+  fileType?: string;
   /** The next bytes of the file, `undefined` at its end. */
   nextChunk: () => Promise<Uint8Array | undefined>;
   /** The metadata, if they came before the file. */
@@ -41,7 +41,7 @@ export interface UploadLimits {
 export interface UploadContent {
   metadata: UploadMetadata;
   fileName: string;
-  fileType: string | undefined;
+  fileType?: string;
   sizeBytes: number;
   /** In hexadecimal digits. */
   sha256: string;
@@ -169,7 +169,7 @@ export interface StoredFile {
   id: string;
   objectKey: string;
   fileName: string;
-  fileType: string | undefined;
+  fileType?: string;
   sizeBytes: number;
   /** In hexadecimal digits. */
   sha256: string;
@@ -199,7 +199,7 @@ export function storedDraft(service: AssetService, metadata: UploadMetadata, fil
 
 /** The media type of a file: what the metadata say, else what came with the file. */
 export function fileTypeOf(
-  file: { fileType: string | undefined },
+  file: { fileType?: string },
   metadata: UploadMetadata | undefined,
 ): string {
   return metadata?.asset_file_info?.file_type || file.fileType || DEFAULT_FILE_TYPE;

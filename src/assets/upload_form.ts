@@ -9,7 +9,7 @@ import { fingerprintOf, idempotencyKey } from "../http/idempotency_key.ts";
 import { MAX_JSON_BODY_BYTES, parseJson } from "../http/json_body.ts";
 import { FormReader } from "../http/multipart.ts";
 import { validate } from "../validation.ts";
-import { type UploadMetadata, uploadMetadata } from "./schema.ts";
+import { type FileDescription, fileDescription, type UploadMetadata, uploadMetadata } from "./schema.ts";
 import type { AssetService } from "./service.ts";
 import { tooLarge, uploadAsset, type UploadContent, type UploadLimits } from "./upload.ts";
 
@@ -37,11 +37,15 @@ export async function receiveUpload(
   checkDeclaredLength(context, options);
   const body = context.req.raw.body ?? new Blob([]).stream();
   const form = new UploadForm(
-    new FormReader(new BodyReader(body, options), context.req.header("Content-Type") ?? "", {
-      files: [FILE_PART],
-      maxFieldBytes: MAX_JSON_BODY_BYTES,
-      maxParts: MAX_PARTS,
-    }),
+    new FormReader(
+      new BodyReader(body, { ...options, hasLength: context.req.header("Content-Length") !== undefined }),
+      context.req.header("Content-Type") ?? "",
+      {
+        files: [FILE_PART],
+        maxFieldBytes: MAX_JSON_BODY_BYTES,
+        maxParts: MAX_PARTS,
+      },
+    ),
   );
   try {
     const file = await form.toFile();
@@ -90,12 +94,12 @@ class UploadForm {
   }
 
   /** Reads on until the file begins. Throws if it never does. */
-  async toFile(): Promise<{ fileName: string; fileType: string | undefined }> {
+  async toFile(): Promise<FileDescription> {
     for (let event = await this.#reader.next(); event; event = await this.#reader.next()) {
       if (event.kind === "field") this.#takeField(event.name, event.bytes);
       if (event.kind !== "file") continue;
       if (!event.fileName) throw malformedPart(FILE_PART, "must be a file with a file name");
-      return { fileName: event.fileName, fileType: event.contentType };
+      return validate(fileDescription, { fileName: event.fileName, fileType: event.contentType });
     }
     throw malformedPart(FILE_PART, "is missing; it is the file itself");
   }

@@ -59,6 +59,16 @@ async function measureHead(context: Context<AppEnv>, next: () => Promise<void>):
   context.header("Content-Length", String((await context.res.clone().arrayBuffer()).byteLength));
 }
 
+/**
+ * The request as it is, unless its method is named like something that every object has, such as `constructor`: the router
+ * would find that. Under another name it is refused like any unknown method.
+ */
+export function withHarmlessMethod(request: Request): Request {
+  return request.method in Object.prototype
+    ? new Request(request.url, { method: "UNKNOWN", headers: request.headers })
+    : request;
+}
+
 /** A host and a port, or an address in brackets: what may stand between `http://` and the path (RFC 3986 §3.2). */
 const AUTHORITY = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?$/;
 

@@ -168,7 +168,11 @@ Deno.test("FormReader gives every byte of a file and of the fields around it, re
     },
   });
   const options = { files: ["asset"], maxFieldBytes: 1_000_000, maxParts: 4 };
-  const reader = new FormReader(new BodyReader(source), "multipart/form-data; boundary=b", options);
+  const reader = new FormReader(
+    new BodyReader(source, { hasLength: true }),
+    "multipart/form-data; boundary=b",
+    options,
+  );
   const texts: string[] = [];
   const got = new Uint8Array(random.length);
   let gotBytes = 0;

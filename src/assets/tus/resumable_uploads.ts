@@ -7,13 +7,13 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { getLogger } from "@logtape/logtape";
-import { v7 as uuidV7 } from "uuid";
+import { v7 as uuidV7, validate as isUuid } from "uuid";
 import { AlongsideChanged } from "../../collection/collection.ts";
 import { ServiceError } from "../../errors.ts";
 import { parseJson } from "../../http/json_body.ts";
 import type { ResumableState } from "../../objects/object_store.ts";
 import { validate } from "../../validation.ts";
-import { type UploadMetadata, uploadMetadata } from "../schema.ts";
+import { type FileDescription, fileDescription, type UploadMetadata, uploadMetadata } from "../schema.ts";
 import type { AssetService } from "../service.ts";
 import { fileTypeOf, plannedDraft, storedDraft } from "../upload.ts";
 import { type StoredRecord, type UploadRecord, UploadRecords } from "./upload_records.ts";
@@ -177,7 +177,8 @@ export class ResumableUploads {
   }
 
   async #find(id: string): Promise<StoredRecord> {
-    const stored = await this.#records.get(id);
+    // Whatever else a client puts into the path was never the name of an upload.
+    const stored = isUuid(id) ? await this.#records.get(id) : undefined;
     if (!stored || stored.record.expiresAt <= Date.now()) {
       throw new ServiceError("not_found", "There is no such upload.");
     }
@@ -288,8 +289,11 @@ function badMetadata(path: string, message: string): ServiceError {
   return new ServiceError("invalid_request", `${path} ${message}.`, { details: [{ path, message }] });
 }
 
-function fileOf(metadata: Record<string, string | null>): { fileName: string; fileType: string | undefined } {
-  return { fileName: metadata.filename ?? "", fileType: metadata.filetype ?? undefined };
+function fileOf(metadata: Record<string, string | null>): FileDescription {
+  return validate(fileDescription, {
+    fileName: metadata.filename ?? "",
+    fileType: metadata.filetype ?? undefined,
+  });
 }
 
 /** The stream, and whether it had the checksum once it has ended. One that breaks off is not it. */
