@@ -148,3 +148,9 @@ Deno.test("$expr sees own keys only", () => {
     true,
   );
 });
+
+Deno.test("compileFilter() does not let $concat build a text without end", () => {
+  const filter = compileFilter({ $expr: { $gt: [{ $strLenCP: { $concat: Array(2000).fill("$s") } }, 0] } });
+  assertEquals(filter.test({ s: "x".repeat(100) }), true);
+  assertEquals(filter.test({ s: "x".repeat(250_000) }), false);
+});

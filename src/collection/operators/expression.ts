@@ -133,6 +133,9 @@ function firstPresent(args: readonly Evaluate[], document: JsonObject): Expressi
   return value;
 }
 
+/** The most characters a `$concat` may make: four times what a whole document holds, where MongoDB's limit is 16 MB. */
+const MAX_TEXT_LENGTH = 2 ** 20;
+
 /** Operators on any number of arguments of one type, from left to right; null or missing makes the result null. */
 function fold(operator: "$concat" | "$add" | "$multiply", args: readonly Evaluate[]): Evaluate {
   const isText = operator === "$concat";
@@ -146,6 +149,7 @@ function fold(operator: "$concat" | "$add" | "$multiply", args: readonly Evaluat
       if (isText) {
         if (typeof value !== "string") return failed;
         text += value;
+        if (text.length > MAX_TEXT_LENGTH) return failed;
       } else {
         if (typeof value !== "number") return failed;
         sum += value;
