@@ -63,13 +63,13 @@ const FIRST_BUFFER_BYTES = 64 * 1024;
 /** Bytes that are hashed at once: enough to make the call cheap, too few to hold anybody up. */
 export const HASH_STEP_BYTES = 256 * 1024;
 /** Buffers kept for the next upload; more are left to the garbage collector. */
-const MAX_SPARE_BUFFERS = 4;
+const MAX_SPARE_BUFFERS = 16;
 
 /**
  * Parts of all uploads of a store that are sent at the same time: each is in memory twice, here and in `fetch`. With the one
- * that each upload gathers, 20 uploads at once hold 20 × 8 + 6 × 16 = 256 MiB.
+ * that each upload gathers, 20 uploads at once hold 20 × 8 + 4 × 16 = 224 MiB.
  */
-const MAX_PARTS_IN_FLIGHT_IN_ALL = 6;
+const MAX_PARTS_IN_FLIGHT_IN_ALL = 4;
 
 /** The memory that the uploads of a store share: buffers of `FIRST_PART_BYTES` to be used again, and leave to send. */
 export class SpareBuffers {
