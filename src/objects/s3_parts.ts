@@ -63,7 +63,7 @@ const FIRST_BUFFER_BYTES = 64 * 1024;
 /** Bytes that are hashed at once: enough to make the call cheap, too few to hold anybody up. */
 export const HASH_STEP_BYTES = 256 * 1024;
 /** Buffers kept for the next upload; more are left to the garbage collector. */
-const MAX_SPARE_BUFFERS = 16;
+const MAX_SPARE_BUFFERS = 4;
 
 /**
  * Parts of all uploads of a store that are sent at the same time: each is in memory twice, here and in `fetch`. With the one

@@ -11,7 +11,7 @@ const DEFAULT_ROUNDS = 5;
 const WARM_UP_MS = 1000;
 
 /** Measures `GET /asset` and `GET /health`. */
-export async function benchHttp(folder: string, options: BenchOptions): Promise<GroupReport[]> {
+export async function* benchHttp(folder: string, options: BenchOptions): AsyncGenerator<GroupReport> {
   const { rounds = DEFAULT_ROUNDS, seconds } = options;
   const client = await chooseLoadGenerator(folder);
   await using server = await startAssetsServer(join(folder, "http"));
@@ -27,13 +27,13 @@ export async function benchHttp(folder: string, options: BenchOptions): Promise<
   ].map((one) => ({ ...one, run: () => client.run(one.server.url, one.paths, seconds * 1000) }));
   for (const one of subjects) await client.run(one.server.url, one.paths, WARM_UP_MS);
   const series = await measureInTurn(subjects, rounds);
-  return [{
+  yield {
     title: `http: ${ASSETS} assets stored, answers of ${sizeBytes} bytes`,
     notes: [`${rounds} rounds of ${seconds} s, alternating; client: ${client.description}`],
     // Each next to what comes after it, which does less.
     measurements: series.map((one, n) => measurementOf(one, "requests/s", series.slice(Math.max(n + 1, 2)))),
     bars: [],
-  }];
+  };
 }
 
 /** Makes assets such as a model registry would hold; returns their paths. */

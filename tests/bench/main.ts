@@ -1,7 +1,7 @@
 /**
  * Measures the server next to its ceilings: `deno task bench [groups…]`, see `--help`.
  *
- * It needs npm alone. Bars that are not reached are said, but only what breaks is a failure: a shared machine has slow days.
+ * It needs npm alone; comparisons with programs that are not installed are left out. Bars that are not reached are said, but only what breaks is a failure: a shared machine has slow days.
  */
 import { availableParallelism, cpus } from "node:os";
 import { benchHttp } from "./http.ts";
@@ -9,7 +9,7 @@ import { benchObjects } from "./objects.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
 import { formatReport, type GroupReport, reportJson } from "./report.ts";
 
-type Group = (folder: string, options: BenchOptions) => Promise<GroupReport[]>;
+type Group = (folder: string, options: BenchOptions) => AsyncIterable<GroupReport>;
 
 const GROUPS: Record<string, Group> = {
   http: benchHttp,
@@ -44,7 +44,7 @@ async function measure(folder: string, options: BenchOptions): Promise<GroupRepo
   const names = options.groups.length > 0 ? options.groups : Object.keys(GROUPS);
   const reports: GroupReport[] = [];
   for (const name of names) {
-    for (const report of await GROUPS[name]?.(folder, options) ?? []) {
+    for await (const report of GROUPS[name]?.(folder, options) ?? []) {
       reports.push(report);
       await print(`\n${formatReport(report)}`);
     }

@@ -19,6 +19,8 @@ const SERVER_ARGS = [
 /** What a process needs of our environment; settings of a server (`S3_BUCKET_NAME` …) must not reach it. */
 const KEPT_VARIABLES = ["PATH", "HOME", "DENO_DIR", "TMPDIR"];
 
+const POLL_INTERVAL_MS = 20;
+
 /** A server that is measured. Dispose of it with `await using`. */
 export interface MeasuredServer extends AsyncDisposable {
   /** Without a slash at the end. */
@@ -26,9 +28,12 @@ export interface MeasuredServer extends AsyncDisposable {
   pid: number;
 }
 
-/** Our server on `dataDir`, as `deno task start` runs it. */
-export function startAssetsServer(dataDir: string): Promise<MeasuredServer> {
-  return startServer(["run", ...SERVER_ARGS, "--port", "0", "--data-dir", dataDir]);
+/** Our server on `dataDir`, as `deno task start` runs it, with these settings in its environment. */
+export function startAssetsServer(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): Promise<MeasuredServer> {
+  return startServer(["run", ...SERVER_ARGS, "--port", "0", "--data-dir", dataDir], settings);
 }
 
 /** One of the servers of `ceilings.ts`. */
@@ -50,6 +55,27 @@ export async function runProgram(command: string, args: string[]): Promise<strin
   throw new Error(`${command} ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr)}`);
 }
 
+/** The first of these programs, by name or path, that is not there. */
+export async function missingProgram(programs: string[]): Promise<string | undefined> {
+  for (const program of programs) {
+    if (!await isThere(program)) return program;
+  }
+  return undefined;
+}
+
+/** Resolves when something takes connections on a port of loopback. */
+export async function untilItListens(port: number): Promise<void> {
+  for (;;) {
+    try {
+      using _ = await Deno.connect({ hostname: "127.0.0.1", port });
+      return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
+    }
+  }
+}
+
 /**
  * Starts counting the peak of a process's memory anew (Linux manual page proc_pid_clear_refs(5): 5 sets the peak to what is
  * resident now).
@@ -65,10 +91,16 @@ export async function peakMemoryBytes({ pid }: MeasuredServer): Promise<[number]
   return peakKiB === undefined ? [] : [Number(peakKiB) * 1024];
 }
 
-async function startServer(args: string[]): Promise<MeasuredServer> {
+async function isThere(program: string): Promise<boolean> {
+  if (Deno.build.os === "windows") return false;
+  const args = ["-c", 'command -v "$1"', "sh", program];
+  return (await new Deno.Command("sh", { args, ...surroundings() }).output()).success;
+}
+
+async function startServer(args: string[], settings: Record<string, string> = {}): Promise<MeasuredServer> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
-    ...surroundings(),
+    ...surroundings(settings),
     stdout: "piped",
     stderr: "piped",
   })
@@ -95,8 +127,8 @@ async function startServer(args: string[]): Promise<MeasuredServer> {
   };
 }
 
-function surroundings() {
-  const env: Record<string, string> = { NO_COLOR: "1" };
+function surroundings(settings: Record<string, string> = {}) {
+  const env: Record<string, string> = { ...settings, NO_COLOR: "1" };
   for (const name of KEPT_VARIABLES) {
     const value = Deno.env.get(name);
     if (value !== undefined) env[name] = value;

@@ -55,8 +55,11 @@ export function lessMemoryThan(name: string, peakBytes: number, limitBytes: numb
 
 /** A report as lines of text. */
 export function formatReport({ title, notes, measurements, bars }: GroupReport): string {
-  const rows = [["", "median", "rounds", "peak memory", "compared"], ...measurements.map(row)];
-  const lines = [title, ...notes.map((note) => `  ${note}`), "", ...align(rows)];
+  const lines = [title, ...notes.map((note) => `  ${note}`)];
+  if (measurements.length > 0) {
+    const heads = ["", "median", "rounds", "peak memory", "compared"];
+    lines.push("", ...align([heads, ...measurements.map(row)]));
+  }
   if (bars.length > 0) lines.push("");
   for (const { name, shown, isMet } of bars) lines.push(`${isMet ? "pass " : "short"}  ${name}: ${shown}`);
   return `${lines.join("\n")}\n`;

@@ -5,7 +5,10 @@ import { type Measurement, median } from "./report.ts";
 /** One thing to be measured. */
 export interface Subject {
   name: string;
-  server: MeasuredServer;
+  /** Whose memory is measured; left out of what is no process of ours to look at. */
+  server?: MeasuredServer;
+  /** Whether it is the server that all this is about. */
+  isOurs?: boolean;
   /** One round; returns a rate. */
   run: () => Promise<number>;
 }
@@ -13,6 +16,7 @@ export interface Subject {
 /** The outcome of one subject. */
 export interface Series {
   subject: string;
+  isOurs: boolean;
   rates: number[];
   /** The most memory that its server had resident in any round; `undefined` where the system does not tell. */
   peakBytes: number | undefined;
@@ -27,13 +31,14 @@ export async function measureInTurn(subjects: Subject[], rounds: number): Promis
   }));
   for (let round = 0; round < rounds; round++) {
     for (const { subject, rates, peakBytes } of all) {
-      await resetPeakMemory(subject.server);
+      if (subject.server) await resetPeakMemory(subject.server);
       rates.push(await subject.run());
-      peakBytes.push(...await peakMemoryBytes(subject.server));
+      if (subject.server) peakBytes.push(...await peakMemoryBytes(subject.server));
     }
   }
   return all.map(({ subject, rates, peakBytes }) => ({
     subject: subject.name,
+    isOurs: subject.isOurs ?? false,
     rates,
     peakBytes: peakBytes.length > 0 ? Math.max(...peakBytes) : undefined,
   }));

@@ -2,9 +2,11 @@
  * A client that moves one file and keeps nothing of it.
  *
  *     deno run -A transfer_client.ts upload <URL> <size in bytes> <asset name>
+ *     deno run -A transfer_client.ts tus <URL> <size in bytes> <asset name>
  *     deno run -A transfer_client.ts download <URL> [hash]
  *
- * Prints `{"seconds": …, "sizeBytes": …, "sha256": …}`, for an upload also the `answer`. A download is hashed only if asked; an
+ * Prints `{"seconds": …, "sizeBytes": …, "sha256": …}`, for an upload also the `answer`, for one by tus the
+ * `assetUri`. A download is hashed only if asked; an
  * upload is hashed before the clock starts.
  */
 import { createHash } from "node:crypto";
@@ -65,6 +67,39 @@ async function upload(url: URL, sizeBytes: number, name: string) {
   return { seconds, sizeBytes, sha256: digest.digest("hex"), answer: JSON.parse(text) };
 }
 
+/** tus 1.0.0: a creation, all bytes in one PATCH, and a look at what they have become. */
+async function uploadResumably(url: URL, sizeBytes: number, name: string) {
+  const content = new Content(sizeBytes);
+  const digest = createHash("sha256");
+  for (const block of content.blocks()) digest.update(block);
+  const version = { "Tus-Resumable": "1.0.0" };
+  const metadata = `filename ${btoa("file.bin")},asset_metadata ${btoa(assetMetadata(name))}`;
+  const startedAt = performance.now();
+  const created = await fetch(url, {
+    method: "POST",
+    headers: { ...version, "Upload-Length": String(sizeBytes), "Upload-Metadata": metadata },
+  });
+  const location = created.headers.get("Location");
+  if (location === null) throw new Error(`${url} answered ${created.status}: ${await created.text()}`);
+  await created.body?.cancel();
+  const uploadUrl = new URL(location, url);
+  using connection = await connect(uploadUrl);
+  const head = requestHead("PATCH", uploadUrl, {
+    ...version,
+    "Upload-Offset": "0",
+    "Content-Type": "application/offset+octet-stream",
+    "Connection": "close",
+    "Content-Length": String(sizeBytes),
+  });
+  await writeAll(connection, head);
+  for (const block of content.blocks()) await writeAll(connection, block);
+  const { status, text } = await readText(connection);
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (status !== 204) throw new Error(`${uploadUrl} answered ${status}: ${text}`);
+  const { headers } = await fetch(uploadUrl, { method: "HEAD", headers: version });
+  return { seconds, sizeBytes, sha256: digest.digest("hex"), assetUri: headers.get("Asset-Uri") };
+}
+
 async function download(url: URL, withDigest: boolean) {
   using connection = await connect(url);
   const digest = withDigest ? createHash("sha256") : undefined;
@@ -87,12 +122,11 @@ async function download(url: URL, withDigest: boolean) {
 }
 
 function formBefore(name: string): string {
-  const metadata = JSON.stringify({ asset_name: name, asset_version: { version: "1.0", tag: "bench" } });
   return [
     `--${BOUNDARY}`,
     'Content-Disposition: form-data; name="asset_metadata"',
     "",
-    metadata,
+    assetMetadata(name),
     `--${BOUNDARY}`,
     'Content-Disposition: form-data; name="asset"; filename="file.bin"',
     "Content-Type: application/octet-stream",
@@ -101,10 +135,15 @@ function formBefore(name: string): string {
   ].join("\r\n");
 }
 
+function assetMetadata(name: string): string {
+  return JSON.stringify({ asset_name: name, asset_version: { version: "1.0", tag: "bench" } });
+}
+
 if (import.meta.main) {
   const [direction = "", url = "", third = "", name = ""] = Deno.args;
-  const result = direction === "upload"
-    ? await upload(new URL(url), Number(third), name)
+  const move = { upload, tus: uploadResumably }[direction];
+  const result = move
+    ? await move(new URL(url), Number(third), name)
     : await download(new URL(url), third === "hash");
   await Deno.stdout.write(encoder.encode(JSON.stringify(result)));
 }

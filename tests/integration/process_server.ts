@@ -1,8 +1,8 @@
 /** A whole server as a process of its own, which can be killed and started again where it was. */
 import { freePorts } from "../../scripts/services/processes.ts";
-import { readConfig, SETTINGS, type SettingTexts } from "../../src/cli/config.ts";
-import { filesBelow, listAt, query } from "../server/client.ts";
-import { storeOf } from "../server/client.ts";
+import { readConfig } from "../../src/cli/config.ts";
+import { SETTINGS, type SettingTexts } from "../../src/cli/settings.ts";
+import { filesBelow, listAt, query, storeOf } from "../server/client.ts";
 import type { TestServer } from "../server/harness.ts";
 import { type ServerProcess, startProcess } from "../server/subprocess.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import type { S3Service } from "../../scripts/services/s3_service.ts";
-import type { SettingTexts } from "../../src/cli/config.ts";
+import type { SettingTexts } from "../../src/cli/settings.ts";
 import { S3Store } from "../../src/objects/s3_store.ts";
 import { objectStoreSuite, patternBytes } from "../objects/object_store_suite.ts";
 import { resumableSuite } from "../objects/resumable_suite.ts";
