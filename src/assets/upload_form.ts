@@ -35,19 +35,16 @@ export async function receiveUpload(
   options: UploadOptions,
 ): Promise<Response> {
   checkDeclaredLength(context, options);
-  const body = context.req.raw.body ?? new Blob([]).stream();
-  const form = new UploadForm(
-    new FormReader(
-      new BodyReader(body, { ...options, hasLength: context.req.header("Content-Length") !== undefined }),
-      context.req.header("Content-Type") ?? "",
-      {
+  const hasLength = context.req.header("Content-Length") !== undefined;
+  const body = new BodyReader(context.req.raw.body ?? new Blob([]).stream(), { ...options, hasLength });
+  try {
+    const form = new UploadForm(
+      new FormReader(body, context.req.header("Content-Type") ?? "", {
         files: [FILE_PART],
         maxFieldBytes: MAX_JSON_BODY_BYTES,
         maxParts: MAX_PARTS,
-      },
-    ),
-  );
-  try {
+      }),
+    );
     const file = await form.toFile();
     const upload = {
       ...file,
@@ -72,7 +69,7 @@ export async function receiveUpload(
       data: asset,
     }, 201);
   } catch (error) {
-    await form.cancel(error);
+    await body.cancel(error);
     throw error;
   }
 }
@@ -120,11 +117,6 @@ class UploadForm {
       throw malformedPart(METADATA_PART, "is missing; it is JSON with asset_name and asset_version");
     }
     return this.metadata;
-  }
-
-  async cancel(reason: unknown): Promise<void> {
-    // The stream may have failed already; there is nothing left to stop then.
-    await this.#reader.cancel(reason).catch(() => {});
   }
 
   #takeField(name: string, bytes: Uint8Array): void {

@@ -64,7 +64,11 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
       isOn: settings.isOn("s3RedirectDownloads"),
       publicEndpoint: settings.httpUrl("s3PublicEndpoint"),
     },
-    maxUploadBytes: settings.parsed("maxUploadSize", parseSizeBytes, "must be a size such as 10GiB or 500MB"),
+    maxUploadBytes: settings.parsed(
+      "maxUploadSize",
+      parseLimitBytes,
+      "must be a size such as 10GiB or 500MB",
+    ),
     queryTimeoutMs: settings.duration("queryTimeout") ?? 30_000,
     idleTimeoutMs: settings.duration("idleTimeout") ?? 60_000,
     requireHealthy: settings.isOn("requireHealthy"),
@@ -161,7 +165,14 @@ class SettingReader {
   }
 
   list(name: SettingName): string[] {
-    return this.text(name)?.split(",").map((one) => one.trim()).filter((one) => one !== "") ?? [];
+    const text = this.text(name);
+    const list = text?.split(",").map((one) => one.trim()).filter((one) => one !== "") ?? [];
+    // A list of nothing would open the server to everybody, without a word.
+    if (text !== undefined && list.length === 0) this.refuse(name, "has no token in it");
+    if (list.some((one) => !/^[!-~]+$/.test(one))) {
+      this.refuse(name, "has a token with a character that no header can hold");
+    }
+    return list;
   }
 
   /** An http(s) URL without a slash at its end. */
@@ -174,6 +185,10 @@ class SettingReader {
     const source = this.wasFlag(name) && setting.flag !== undefined ? `--${setting.flag}` : setting.env;
     throw new ConfigError(`${source} ${problem}`);
   }
+}
+
+function parseLimitBytes(text: string): number | undefined {
+  return parseSizeBytes(text) || undefined;
 }
 
 function parsePort(text: string): number | undefined {

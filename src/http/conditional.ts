@@ -78,7 +78,8 @@ function listsTag(list: string, etag: string, { weak }: { weak: boolean }): bool
 /** Milliseconds of an HTTP date; one that is not valid is ignored (RFC 9110 §13.1.3). */
 function parseDate(text: string | null): number | undefined {
   if (text === null) return undefined;
-  const ms = Date.parse(text);
+  // JavaScript takes "0" for a date too; an HTTP date begins with the name of a day (§5.6.7).
+  const ms = /^[A-Z][a-z]+,? /.test(text.trim()) ? Date.parse(text) : NaN;
   return Number.isNaN(ms) ? undefined : ms;
 }
 

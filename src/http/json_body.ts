@@ -2,9 +2,13 @@
 import type { Context } from "hono";
 import { ServiceError } from "../errors.ts";
 import type { Json } from "../collection/json.ts";
+import { BodyReader } from "./body_reader.ts";
 
 /** The most bytes in a JSON body. */
 export const MAX_JSON_BODY_BYTES = 1024 * 1024;
+
+/** A JSON body that stands still for this long is given up. */
+const IDLE_TIMEOUT_MS = 60_000;
 
 /** Deeper JSON could exhaust the stack of whoever walks it. */
 const MAX_JSON_DEPTH = 100;
@@ -24,7 +28,15 @@ export async function readJsonBody(context: Context): Promise<Json> {
       }.`,
     );
   }
-  return parseJson(await readAll(context.req.raw.body, MAX_JSON_BODY_BYTES), "The body");
+  const body = new BodyReader(context.req.raw.body ?? new Blob([]).stream(), {
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+  });
+  try {
+    return parseJson(await readAll(body, MAX_JSON_BODY_BYTES), "The body");
+  } catch (error) {
+    await body.cancel(error);
+    throw error;
+  }
 }
 
 /**
@@ -45,10 +57,14 @@ export function parseJson(bytes: Uint8Array, what: string): Json {
   return json;
 }
 
-async function readAll(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
+async function readAll(body: BodyReader, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of body ?? []) {
+  for (
+    let chunk = await body.read({ mayReuse: false });
+    chunk;
+    chunk = await body.read({ mayReuse: false })
+  ) {
     sizeBytes += chunk.length;
     if (sizeBytes > maxBytes) {
       throw new ServiceError("too_large", `The body is larger than ${maxBytes} bytes, the limit for JSON.`);

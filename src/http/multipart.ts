@@ -73,11 +73,6 @@ export class FormReader {
     return this.#events.shift();
   }
 
-  /** Reads no more; the sender is told so. */
-  async cancel(reason: unknown): Promise<void> {
-    await this.#body.cancel(reason);
-  }
-
   async #read(): Promise<void> {
     // Of a file nothing is kept when its next bytes are asked for; of fields and headers the parser keeps views.
     const chunk = await this.#body.read({ mayReuse: this.#isInFile });

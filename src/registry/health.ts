@@ -28,8 +28,8 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const LINK_LOCAL = new BlockList();
 LINK_LOCAL.addSubnet("169.254.0.0", 16);
 LINK_LOCAL.addSubnet("fe80::", 10, "ipv6");
-// Metadata services outside the link-local range: Alibaba Cloud's, and AWS's over IPv6.
-LINK_LOCAL.addAddress("100.100.100.200");
+// Metadata services outside the link-local range: Alibaba Cloud's, Oracle's, Azure's, and AWS's over IPv6.
+for (const address of ["100.100.100.200", "192.0.0.192", "168.63.129.16"]) LINK_LOCAL.addAddress(address);
 LINK_LOCAL.addAddress("fd00:ec2::254", "ipv6");
 
 /** Addresses of this host and of private networks (RFC 1918, RFC 6598, RFC 4193, RFC 6890). */

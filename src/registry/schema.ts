@@ -35,10 +35,14 @@ const tags = z.array(z.string({ error: "must be a string" }), { error: "must be 
 
 const publicUrl = z.string({ error: "must be a string" })
   .max(MAX_URL_LENGTH, { error: `must have at most ${MAX_URL_LENGTH} characters` })
-  .refine((value) => value === "" || isHttpUrl(value), { error: 'must be "" or an http(s) URL' });
+  .refine((value) => value === "" || isHttpUrl(value), {
+    error: 'must be "" or an http(s) URL without credentials',
+  });
 
 function isHttpUrl(value: string): boolean {
-  return /^https?:\/\//i.test(value) && URL.canParse(value);
+  if (!/^https?:\/\/[!-~]+$/i.test(value) || !URL.canParse(value)) return false;
+  const { username, password } = new URL(value);
+  return username === "" && password === "";
 }
 
 function bodyError(issue: { code?: string }): string | undefined {

@@ -45,9 +45,10 @@ const PLACES: Place[] = [
 
 /** Measures every size in every place, with a server of its own for each; reports what it has as it goes. */
 export async function* benchObjects(folder: string, options: BenchOptions): AsyncGenerator<GroupReport> {
-  const { rounds = DEFAULT_ROUNDS, sizesBytes } = options;
+  const { rounds = DEFAULT_ROUNDS, sizesBytes, places } = options;
   const all: LargeFiles[] = [];
   for (const { name, programs, bench } of PLACES) {
+    if (places.length > 0 && !places.includes(name)) continue;
     const missing = await missingProgram(programs);
     if (missing !== undefined) {
       yield skippedReport(name, `${missing} is not installed; scripts/services/install.sh has what it takes`);

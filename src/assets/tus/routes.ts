@@ -10,7 +10,7 @@ import { ServiceError } from "../../errors.ts";
 import { type App, type AppEnv, pathRest } from "../../http/app.ts";
 import { type AccessTokens, authenticate } from "../../http/auth.ts";
 import { failure, statusOf } from "../../http/envelope.ts";
-import { withIdleTimeout } from "../../http/idle_body.ts";
+import { steadyStream } from "../../http/body_reader.ts";
 import type { ChunkChecksum, ResumableUploads } from "./resumable_uploads.ts";
 import { UploadLocker } from "./upload_locker.ts";
 import { chunkChecksum, UploadStore } from "./upload_store.ts";
@@ -24,6 +24,8 @@ export interface TusRoutesOptions {
 
 const PATH = "/uploads";
 
+const VERSION = "1.0.0";
+const CHUNK_TYPE = "application/offset+octet-stream";
 const METHODS = ["OPTIONS", "POST", "HEAD", "PATCH", "DELETE"];
 
 /** The digests of `Upload-Checksum`; tus asks for SHA-1 at the least. */
@@ -75,9 +77,16 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
       );
     }
     authenticate(options.tokens, accessOf(request.method), context.req.header("Authorization"));
+    checkProtocol(request, context);
+    const checksum = readChecksum(request);
     const guarded = guard(request, options.idleTimeoutMs);
-    const response = await chunkChecksum.run(readChecksum(request), () => server.handleWeb(guarded));
-    if (response.status >= 400) return await refusal(context, response, errors.get(guarded));
+    const response = await chunkChecksum.run(checksum, () => server.handleWeb(guarded));
+    if (response.status >= 400) {
+      // What was refused unread would hold the connection up.
+      if (guarded.body && !guarded.body.locked) await guarded.body.cancel().catch(() => {});
+      return await refusal(context, response, errors.get(guarded));
+    }
+    if (request.method === "OPTIONS") response.headers.set("Tus-Checksum-Algorithm", ALGORITHMS.join(","));
     if (request.method === "HEAD") await addAsset(context, uploads, response);
     return withoutCors(context, response);
   };
@@ -99,6 +108,27 @@ function overridden(request: Request): Request {
   return new Request(request.url, { method, headers: request.headers, body, signal: request.signal });
 }
 
+/** What the protocol's handlers are lenient or silent about. */
+function checkProtocol(request: Request, context: Context<AppEnv>): void {
+  const { method, headers } = request;
+  const version = headers.get("Tus-Resumable");
+  if (method !== "OPTIONS" && version !== null && version !== VERSION) {
+    throw new ServiceError("precondition_failed", `This server speaks tus ${VERSION}, not ${version}.`, {
+      headers: { "Tus-Version": VERSION },
+    });
+  }
+  if (method === "POST" && pathRest(context, PATH).replace("/", "") !== "") {
+    throw new ServiceError("route_not_found", `An upload begins with a POST to ${PATH}/.`);
+  }
+  const type = headers.get("Content-Type");
+  if (method === "PATCH" && type !== CHUNK_TYPE) {
+    throw new ServiceError(
+      "unsupported_media_type",
+      `The body of a PATCH must be ${CHUNK_TYPE}, not ${type ?? "untyped"}.`,
+    );
+  }
+}
+
 function accessOf(method: string): "open" | "read" | "write" {
   if (method === "OPTIONS") return "open";
   return method === "HEAD" || method === "GET" ? "read" : "write";
@@ -107,7 +137,10 @@ function accessOf(method: string): "open" | "read" | "write" {
 /** Drops a body that stands still. */
 function guard(request: Request, idleTimeoutMs: number): Request {
   if (!request.body) return request;
-  const body = withIdleTimeout(request.body, idleTimeoutMs);
+  const body = steadyStream(request.body, {
+    idleTimeoutMs,
+    hasLength: request.headers.has("Content-Length"),
+  });
   return new Request(request.url, {
     method: request.method,
     headers: request.headers,
@@ -154,8 +187,8 @@ async function refusal(context: Context<AppEnv>, response: Response, cause: unkn
   const status = error.code === "checksum_mismatch" ? CHECKSUM_MISMATCH_STATUS : statusOf(error);
   const answer = failure(context, error);
   const headers = new Headers(answer.headers);
-  headers.set("Tus-Resumable", "1.0.0");
-  if (error.code === "precondition_failed") headers.set("Tus-Version", "1.0.0");
+  headers.set("Tus-Resumable", VERSION);
+  if (error.code === "precondition_failed") headers.set("Tus-Version", VERSION);
   return new Response(answer.body, { status, headers });
 }
 
