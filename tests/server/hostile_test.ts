@@ -1,7 +1,7 @@
 /** Requests that no honest client makes, each of which once got a 500. */
 import { assertEquals } from "@std/assert";
 import { json, startTestServer, uploadForm } from "./harness.ts";
-import { rawRequest } from "./raw.ts";
+import { connect, rawRequest, readAnswer, writeAll } from "./raw.ts";
 
 Deno.test("A file name that is not well-formed Unicode, or too long for a header, is 400", async () => {
   await using server = await startTestServer();
@@ -48,3 +48,79 @@ Deno.test("A method named like a property of every object is 405", async () => {
     }
   }
 });
+
+Deno.test("A request that is refused unread leaves its connection usable, or closes it", async () => {
+  await using server = await startTestServer();
+  const upload = "0198f0c2-0000-7000-8000-000000000000";
+  const refused: [line: string, headers: string[], status: number][] = [
+    ["POST /upload_asset", ["Content-Type: application/json"], 415],
+    ["POST /assets", ["Content-Type: text/plain"], 415],
+    [
+      `PATCH /uploads/${upload}`,
+      ["Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: text/plain"],
+      415,
+    ],
+    [
+      `PATCH /uploads/${upload}`,
+      ["Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream"],
+      404,
+    ],
+  ];
+  for (const [line, headers, status] of refused) {
+    using connection = await connect(server);
+    const head = [`${line} HTTP/1.1`, "Host: localhost", "Content-Length: 100000", ...headers].join("\r\n");
+    await writeAll(connection, `${head}\r\n\r\n${"x".repeat(100_000)}`);
+    assertEquals((await readAnswer(connection)).status, status, line);
+    await writeAll(connection, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assertEquals(await statusOrClosed(connection) ?? 200, 200, line);
+  }
+});
+
+Deno.test("A body whose HTTP chunks are malformed is 400 or cut off, and never 500", async () => {
+  await using server = await startTestServer();
+  for (
+    const [path, type] of [["/assets", "application/json"], [
+      "/upload_asset",
+      "multipart/form-data; boundary=b",
+    ]]
+  ) {
+    using connection = await connect(server);
+    const head =
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked`;
+    await writeAll(connection, `${head}\r\n\r\n5\r\n{"a":\r\nnonsense\r\n`);
+    assertEquals(await statusOrClosed(connection) ?? 400, 400, path);
+    assertEquals((await fetch(`${server.url}/health`, { method: "HEAD" })).status, 200);
+  }
+});
+
+Deno.test("tus: another version is 412 with the right one, OPTIONS names the digests, POST to an upload is 404", async () => {
+  await using server = await startTestServer();
+  const other = await fetch(`${server.url}/uploads/`, {
+    method: "POST",
+    headers: { "Tus-Resumable": "0.2.2" },
+  });
+  assertEquals([other.status, other.headers.get("Tus-Version")], [412, "1.0.0"]);
+  await other.body?.cancel();
+  const options = await fetch(`${server.url}/uploads/`, { method: "OPTIONS" });
+  assertEquals(options.headers.get("Tus-Checksum-Algorithm"), "sha1,sha256,md5");
+  await options.body?.cancel();
+  const nested = await fetch(`${server.url}/uploads/a/b`, {
+    method: "POST",
+    headers: { "Tus-Resumable": "1.0.0" },
+  });
+  assertEquals([nested.status, (await nested.json()).code], [404, "route_not_found"]);
+  const get = await fetch(`${server.url}/uploads/x`);
+  assertEquals([get.status, (await get.json()).code], [405, "method_not_allowed"]);
+});
+
+/** The status of the next answer, or `undefined` if the server closes the connection instead. */
+async function statusOrClosed(connection: Deno.Conn): Promise<number | undefined> {
+  let text = "";
+  const buffer = new Uint8Array(4096);
+  while (!/^HTTP\/1\.1 \d{3}/.test(text)) {
+    const count = await connection.read(buffer).catch(() => null);
+    if (count === null) return undefined;
+    text += new TextDecoder().decode(buffer.subarray(0, count));
+  }
+  return Number(text.slice(9, 12));
+}

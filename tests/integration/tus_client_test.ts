@@ -1,0 +1,3 @@
+import { tusClientSuite } from "./tus_client_suite.ts";
+
+tusClientSuite("a disk", () => ({}));
