@@ -58,7 +58,8 @@ export class BodyReader {
   async #readInTime(mayReuse: boolean): Promise<Uint8Array | undefined> {
     if (this.#idleTimeoutMs === undefined) return await this.#read(mayReuse);
     const { promise: idle, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(reject, this.#idleTimeoutMs, idleError(this.#idleTimeoutMs));
+    const idleTimeoutMs = this.#idleTimeoutMs;
+    const timer = setTimeout(() => reject(idleError(idleTimeoutMs)), idleTimeoutMs);
     try {
       return await Promise.race([this.#read(mayReuse), idle]);
     } finally {
