@@ -134,6 +134,7 @@ class Search {
     }
     const positions = kept.take();
     const page = positions.slice(0, limit);
+    if (positions.length > limit) checkCursor(page.at(-1), sort);
     for (let first = 0; first < page.length; first += FETCH_BATCH) {
       const batch = page.slice(first, first + FETCH_BATCH);
       const found = await this.#source.truth.getMany(batch.map(({ id }) => id));
@@ -158,6 +159,19 @@ class Search {
 interface Position {
   id: string;
   keys: SortValues;
+}
+
+/** A longer cursor would fit neither into a URL nor into a header. */
+const MAX_CURSOR_LENGTH = 4096;
+
+/** Says at the beginning of a page, not at its end, that no other one could follow. */
+function checkCursor(last: Position | undefined, sort: Sort): void {
+  if (!last || encodeCursor({ ...last, sort: sort.text }).length <= MAX_CURSOR_LENGTH) return;
+  throw new ServiceError(
+    "invalid_request",
+    "The values to sort by are too long for a cursor; sort by another field, or leave out the limit.",
+    { details: [{ path: "sort", message: "names a field whose values are too long for a cursor" }] },
+  );
 }
 
 /** Ids are UUIDv7, ASCII: the order of their characters is the order of their age. */

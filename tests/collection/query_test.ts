@@ -143,3 +143,17 @@ Deno.test("Collection.query() filters and answers what render makes of a documen
   await fill(test.things, numbers(3));
   assertEquals((await take(test.things, ask({ shown: "<1>" }), "shown")).values, ["<1>"]);
 });
+
+Deno.test("Collection.query() refuses pages whose cursor would be too long, before it gives any of one", async () => {
+  using test = await openCollection();
+  await fill(test.things, [{ n: 0, text: "a".repeat(5000) }, { n: 1, text: "b".repeat(5000) }]);
+  const paged = ask({}, { sortBy: "text", limit: 1 });
+  const error = await assertRejects(
+    () => take(test.things, paged, "n"),
+    ServiceError,
+    "too long for a cursor",
+  );
+  assertEquals(error.code, "invalid_request");
+  assertEquals((await take(test.things, ask({}, { sortBy: "-text" }), "n")).values, [1, 0]);
+  assertEquals((await take(test.things, ask({}, { sortBy: "-text", limit: 2 }), "n")).values, [1, 0]);
+});
