@@ -4,9 +4,10 @@ import type { Context } from "hono";
 import { z } from "zod";
 import type { Collection } from "../collection/collection.ts";
 import { compileFilter } from "../collection/filter.ts";
+import type { JsonObject } from "../collection/json.ts";
 import { pickFields } from "../collection/pick_fields.ts";
-import type { Match, QueryResult } from "../collection/query.ts";
-import { compileSort } from "../collection/sort.ts";
+import { compileSort, type Sort } from "../collection/sort.ts";
+import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
 import { readJsonBody } from "./json_body.ts";
 
@@ -26,20 +27,96 @@ const MAX_HELD_CHARACTERS = 16 * 1024 * 1024;
 
 const NDJSON = "application/x-ndjson";
 
-const query = z.strictObject({
-  limit: z.string().regex(/^\d{1,5}$/, { error: `must be a number from 1 to ${MAX_LIMIT}` }).refine(
+const LIMIT_RULE = `must be a number from 1 to ${MAX_LIMIT}`;
+
+/** What the query string of every query may hold. */
+const queryString = {
+  limit: z.string().regex(/^\d{1,5}$/, { error: LIMIT_RULE }).refine(
     (text) => Number(text) >= 1 && Number(text) <= MAX_LIMIT,
-    { error: `must be a number from 1 to ${MAX_LIMIT}` },
+    { error: LIMIT_RULE },
   ).optional(),
   cursor: z.string().optional(),
   sort: z.string().optional(),
   fields: z.string().optional(),
   count: z.literal("only", { error: 'can only be "only"' }).optional(),
-  include: z.literal("id", { error: 'can only be "id"' }).optional(),
+  include: z.string().optional(),
+};
+
+const query = z.strictObject(queryString);
+const queryWithHealth = z.strictObject({
+  ...queryString,
+  health: z.enum(["healthy", "unhealthy", "unknown"], { error: "must be healthy, unhealthy or unknown" })
+    .optional(),
 });
 
+/** The query string of a query, read. */
+export interface QueryOptions {
+  /** Without it: all. */
+  limit?: number;
+  cursor?: string;
+  /** Without it: oldest first. */
+  sort?: Sort;
+  /** The paths to give, as the client wrote them; without it: the whole document. */
+  fields?: string;
+  /** Keeps what `fields` names. */
+  pick: (document: JsonObject) => JsonObject;
+  isCountOnly: boolean;
+  /** What each document is to have beside its own fields. */
+  include: ReadonlySet<string>;
+  /** Only what has this health; where that is known. */
+  health?: "healthy" | "unhealthy" | "unknown";
+}
+
+/** An answer to a query under way: documents as JSON texts, and what the envelope holds beside them. */
+export interface DocumentStream {
+  documents: AsyncIterable<string>;
+  /** Where the next page begins, asked at the end of this one: `null` if it was the last. */
+  nextCursor(): string | null;
+  /** Further keys of the envelope, known at its end. In NDJSON they are a last line of their own. */
+  trailer?: () => JsonObject;
+}
+
 /**
- * Answers `POST /assets` and `POST /asset_registries`: the filter is the body, the rest the query string.
+ * Reads the query string of a query.
+ *
+ * @param includes what `include` may name
+ * @throws {ServiceError} `invalid_request`
+ */
+export function readQueryOptions(
+  context: Context,
+  { includes, hasHealth = false }: { includes: readonly string[]; hasHealth?: boolean },
+): QueryOptions {
+  const given = Object.fromEntries(new URL(context.req.url).searchParams);
+  const options: z.infer<typeof queryWithHealth> = hasHealth
+    ? validate(queryWithHealth, given)
+    : validate(query, given);
+  const { limit, cursor, sort, fields, count, include, health } = options;
+  return {
+    limit: limit === undefined ? undefined : Number(limit),
+    cursor,
+    sort: sort === undefined ? undefined : compileSort(sort),
+    fields,
+    pick: fields === undefined ? (document) => document : pickFields(fields),
+    isCountOnly: count !== undefined,
+    include: readInclude(include, includes),
+    health,
+  };
+}
+
+function readInclude(text: string | undefined, allowed: readonly string[]): Set<string> {
+  const named = new Set(text?.split(","));
+  for (const one of named) {
+    if (allowed.includes(one)) continue;
+    const message = `can only be ${allowed.map((name) => JSON.stringify(name)).join(" or ")}`;
+    throw new ServiceError("invalid_request", `include ${message}.`, {
+      details: [{ path: "include", message }],
+    });
+  }
+  return named;
+}
+
+/**
+ * Answers `POST /assets` of an Assets DB: the filter is the body, the rest the query string.
  *
  * @param timeoutMs how long the search may work
  */
@@ -48,67 +125,72 @@ export async function answerQuery(
   collection: Collection,
   timeoutMs: number,
 ): Promise<Response> {
-  const options = validate(query, Object.fromEntries(new URL(context.req.url).searchParams));
+  const options = readQueryOptions(context, { includes: ["id"] });
+  const { limit, sort, cursor, pick, include } = options;
   const filter = compileFilter(await readJsonBody(context));
-  const result = collection.query({
-    filter,
-    sort: options.sort === undefined ? undefined : compileSort(options.sort),
-    limit: options.limit === undefined ? undefined : Number(options.limit),
-    cursor: options.cursor,
-    timeoutMs,
-    signal: context.req.raw.signal,
-  });
-  if (options.count) return context.json({ success: true, data: [], count: await result.count() });
-  const pick = options.fields === undefined ? undefined : pickFields(options.fields);
-  const show = ({ id, document }: Match) => {
-    const picked = pick ? pick(document) : document;
-    return JSON.stringify(options.include ? { id, ...picked } : picked);
-  };
-  const isPaged = options.limit !== undefined;
-  if (acceptsNdjson(context)) {
-    return isPaged
-      ? await ndjsonPage(context, result, show)
-      : await streamed(context, ndjson(result, show), NDJSON);
+  const signal = context.req.raw.signal;
+  const result = collection.query({ filter, sort, limit, cursor, timeoutMs, signal });
+  if (options.isCountOnly) return sendCount(context, await result.count());
+  async function* documents() {
+    for await (const { id, document } of result.matches) {
+      yield JSON.stringify(include.has("id") ? { id, ...pick(document) } : pick(document));
+    }
   }
-  return await streamed(context, envelope(result, show, isPaged), "application/json");
+  return await sendDocuments(
+    context,
+    { documents: documents(), nextCursor: () => result.nextCursor() },
+    options,
+  );
+}
+
+/** Answers `count=only`. */
+export function sendCount(context: Context, count: number, more: JsonObject = {}): Response {
+  return context.json({ success: true, data: [], count, ...more });
+}
+
+/** Sends documents as they come: one envelope, or one document a line if the client asked for NDJSON. */
+export async function sendDocuments(
+  context: Context,
+  stream: DocumentStream,
+  { limit }: Pick<QueryOptions, "limit">,
+): Promise<Response> {
+  const isPaged = limit !== undefined;
+  if (acceptsNdjson(context)) {
+    return isPaged ? await ndjsonPage(context, stream) : await streamed(context, ndjson(stream), NDJSON);
+  }
+  return await streamed(context, envelope(stream, isPaged), "application/json");
 }
 
 function acceptsNdjson(context: Context): boolean {
   return (context.req.header("Accept") ?? "").toLowerCase().includes(NDJSON);
 }
 
-async function* envelope(
-  result: QueryResult,
-  show: (match: Match) => string,
-  isPaged: boolean,
-): AsyncGenerator<string> {
+async function* envelope(stream: DocumentStream, isPaged: boolean): AsyncGenerator<string> {
   yield '{"success":true,"data":[';
   let separator = "";
-  for await (const match of result.matches) {
-    yield separator + show(match);
+  for await (const document of stream.documents) {
+    yield separator + document;
     separator = ",";
   }
-  yield isPaged ? `],"next_cursor":${JSON.stringify(result.nextCursor())}}` : "]}";
+  const end = { ...isPaged ? { next_cursor: stream.nextCursor() } : {}, ...stream.trailer?.() };
+  yield `]${Object.entries(end).map(([key, value]) => `,"${key}":${JSON.stringify(value)}`).join("")}}`;
 }
 
-async function* ndjson(result: QueryResult, show: (match: Match) => string): AsyncGenerator<string> {
-  for await (const match of result.matches) yield `${show(match)}\n`;
+async function* ndjson(stream: DocumentStream): AsyncGenerator<string> {
+  for await (const document of stream.documents) yield `${document}\n`;
+  if (stream.trailer) yield `${JSON.stringify(stream.trailer())}\n`;
 }
 
-async function ndjsonPage(
-  context: Context,
-  result: QueryResult,
-  show: (match: Match) => string,
-): Promise<Response> {
+async function ndjsonPage(context: Context, stream: DocumentStream): Promise<Response> {
   const lines: string[] = [];
   let held = 0;
-  for await (const match of result.matches) {
-    const line = `${show(match)}\n`;
-    lines.push(line);
-    held += line.length;
+  for await (const document of stream.documents) {
+    lines.push(`${document}\n`);
+    held += document.length;
     if (held > MAX_HELD_CHARACTERS) break;
   }
-  const cursor = result.nextCursor();
+  const cursor = stream.nextCursor();
+  if (stream.trailer) lines.push(`${JSON.stringify({ next_cursor: cursor, ...stream.trailer() })}\n`);
   return context.body(lines.join(""), 200, {
     "Content-Type": NDJSON,
     ...(cursor === null ? {} : { "X-Next-Cursor": cursor }),
