@@ -2,6 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import deno from "../deno.json" with { type: "json" };
+import { loadTokens, reloadTokens, warnIfOpen } from "./access.ts";
 import { assetRoutes, type AssetRoutesOptions } from "./assets/routes.ts";
 import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
@@ -9,6 +10,7 @@ import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
 import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
 import { type App, withHarmlessMethod } from "./http/app.ts";
+import type { AccessTokens } from "./http/auth.ts";
 import type { HealthChecks } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
 import { FileStore } from "./objects/file_store.ts";
@@ -36,6 +38,8 @@ export interface RunningServer {
   port: number;
   /** The line for the terminal. */
   greeting: string;
+  /** Reads the files again that may change while it runs. What is wrong with them is logged, and the old contents hold. */
+  reload(): Promise<void>;
   /** Stops listening, lets what is in flight finish (10 s at most), closes everything. */
   stop(): Promise<void>;
 }
@@ -53,11 +57,12 @@ interface ModeParts {
  * @throws {Error} with one line that says what is in the way: a data folder in use, a port that is taken, a KV that cannot be opened
  */
 export async function startServer(config: Config): Promise<RunningServer> {
+  const tokens = await loadTokens(config);
   const dataDir = await DataDir.open(config.dataDir, config.mode);
   try {
     const kv = await openKv(config);
     try {
-      return await listen(config, dataDir, kv);
+      return await listen(config, tokens, dataDir, kv);
     } catch (error) {
       kv.close();
       throw error;
@@ -68,19 +73,26 @@ export async function startServer(config: Config): Promise<RunningServer> {
   }
 }
 
-async function listen(config: Config, dataDir: DataDir, kv: Deno.Kv): Promise<RunningServer> {
+async function listen(
+  config: Config,
+  tokens: AccessTokens,
+  dataDir: DataDir,
+  kv: Deno.Kv,
+): Promise<RunningServer> {
   let publicUrl = config.publicUrl ?? "";
   const mode = config.mode === "registry"
-    ? registryMode(config, kv)
-    : await assetsDbMode(config, dataDir, kv, () => publicUrl);
+    ? registryMode(config, tokens, kv)
+    : await assetsDbMode(config, tokens, dataDir, kv, () => publicUrl);
   const listener = new Listener((request) => mode.app.fetch(withHarmlessMethod(request)));
   const { port, url } = listener.listen(config);
   publicUrl ||= `http://localhost:${port}`;
+  warnIfOpen(tokens, config.host);
   const end = await mode.begin();
   return {
     url,
     port,
     greeting: `assets-server ${deno.version}, mode ${config.mode}, listening on ${url}`,
+    reload: () => reloadTokens(tokens, config),
     async stop() {
       await listener.stop(DRAIN_TIMEOUT_MS);
       await end();
@@ -92,6 +104,7 @@ async function listen(config: Config, dataDir: DataDir, kv: Deno.Kv): Promise<Ru
 
 async function assetsDbMode(
   config: Config,
+  tokens: AccessTokens,
   dataDir: DataDir,
   kv: Deno.Kv,
   publicUrl: () => string,
@@ -102,7 +115,7 @@ async function assetsDbMode(
   const service = new AssetService({ kv, isShared: config.isDbShared, store, assetsDbId, publicUrl });
   const uploads = new ResumableUploads(service);
   const app = assetRoutes(service, uploads, {
-    tokens: config.tokens,
+    tokens,
     queryTimeoutMs: config.queryTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
     maxUploadBytes: config.maxUploadBytes,
@@ -121,11 +134,11 @@ async function assetsDbMode(
   return { app, begin };
 }
 
-function registryMode(config: Config, kv: Deno.Kv): ModeParts {
+function registryMode(config: Config, tokens: AccessTokens, kv: Deno.Kv): ModeParts {
   const { requireHealthy, noPrivateTargets } = config;
   const service = new RegistryService({ kv, requireHealthy, noPrivateTargets });
   const app = registryRoutes(service, {
-    tokens: config.tokens,
+    tokens,
     queryTimeoutMs: config.queryTimeoutMs,
     health: { about: () => ({ mode: config.mode, version: deno.version }), checks: kvCheck(kv) },
   });

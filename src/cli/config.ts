@@ -29,6 +29,8 @@ export interface Config {
   requireHealthy: boolean;
   noPrivateTargets: boolean;
   tokens: { read: string[]; write: string[] };
+  /** A file of more tokens. */
+  authTokensFile?: string;
 }
 
 /** A setting that makes no sense. The message is one line that names it. */
@@ -74,6 +76,7 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
     requireHealthy: settings.isOn("requireHealthy"),
     noPrivateTargets: settings.isOn("noPrivateTargets"),
     tokens: { read: settings.list("authReadToken"), write: settings.list("authWriteToken") },
+    authTokensFile: settings.text("authTokensFile"),
   };
 }
 

@@ -3,7 +3,10 @@ import { ansiColorFormatter, configure, defaultTextFormatter, getStreamSink } fr
 import { startServer } from "../server.ts";
 import type { Config } from "./config.ts";
 
-/** Serves until SIGTERM or SIGINT, then lets what is in flight finish. A second signal ends the process at once. */
+/**
+ * Serves until SIGTERM or SIGINT, then lets what is in flight finish. A second signal ends the process at once. SIGHUP has
+ * the files read again that may change while it runs.
+ */
 export async function serve(config: Config): Promise<void> {
   await logToStderr();
   const server = await startServer(config);
@@ -18,9 +21,12 @@ export async function serve(config: Config): Promise<void> {
   // Windows knows no SIGTERM; Deno offers SIGINT and SIGBREAK there.
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
   for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  const onHangup = () => void server.reload();
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", onHangup);
   await signalled;
   await server.stop();
   for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+  if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGHUP", onHangup);
 }
 
 async function logToStderr(): Promise<void> {

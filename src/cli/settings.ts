@@ -152,6 +152,12 @@ export const SETTINGS = {
     description: "bearer tokens that may change things, comma-separated",
   },
   authReadToken: { env: "AUTH_READ_TOKEN", description: "bearer tokens that may read, comma-separated" },
+  authTokensFile: {
+    flag: "auth-tokens-file",
+    env: "AUTH_TOKENS_FILE",
+    value: "file",
+    description: 'more of them, a line each: "name read|write token"; read again on SIGHUP',
+  },
 } as const satisfies Record<string, Setting>;
 
 /** The name of a setting. */

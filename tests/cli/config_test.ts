@@ -25,6 +25,7 @@ Deno.test("readConfig() has a default for everything", () => {
     requireHealthy: false,
     noPrivateTargets: false,
     tokens: { read: [], write: [] },
+    authTokensFile: undefined,
   });
   assertEquals(read({ mode: "registry" }).db, "data/registry.kv");
 });

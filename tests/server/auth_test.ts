@@ -14,6 +14,13 @@ interface Route {
   init?: () => RequestInit;
 }
 
+/** A request of the protocol of resumable uploads, perhaps in the name of another method. */
+function tus(method: string, override?: string): RequestInit {
+  const headers = new Headers({ "Tus-Resumable": "1.0.0" });
+  if (override) headers.set("X-HTTP-Method-Override", override);
+  return { method, headers };
+}
+
 const ROUTES: Record<string, Route[]> = {
   "assets-db": [
     { method: "GET", path: "/health", access: "open", status: 200 },
@@ -26,6 +33,11 @@ const ROUTES: Record<string, Route[]> = {
     { method: "PUT", path: "/asset/A:1-t", access: "write", status: 404, init: () => json("PUT", {}) },
     { method: "DELETE", path: "/asset/A:1-t", access: "write", status: 404 },
     { method: "POST", path: "/asset", access: "write", status: 400, init: () => json("POST", {}) },
+    { method: "OPTIONS", path: "/uploads/", access: "open", status: 204 },
+    { method: "HEAD", path: "/uploads/x", access: "read", status: 404, init: () => tus("HEAD") },
+    { method: "DELETE", path: "/uploads/x", access: "write", status: 404, init: () => tus("DELETE") },
+    { method: "POST", path: "/uploads/", access: "write", status: 400, init: () => tus("POST") },
+    { method: "POST", path: "/uploads/x", access: "write", status: 404, init: () => tus("POST", "DELETE") },
     {
       method: "POST",
       path: "/upload_asset",

@@ -11,6 +11,10 @@ export interface Program extends AsyncDisposable {
   child: Deno.ChildProcess;
   /** Everything on stdout, once it ended. */
   output: Promise<string>;
+  /** Everything on stderr, once it ended. */
+  errors: Promise<string>;
+  /** Resolves when it says this on stderr; each call looks behind what the last one found. */
+  says(text: string): Promise<void>;
 }
 
 /** The task `start`, word by word. */
@@ -60,15 +64,15 @@ export async function run(flags: string[], env: Environment = {}) {
 /** Starts it and waits until it listens. */
 export async function start(flags: string[], env: Environment = {}): Promise<Program> {
   const child = command(flags, env).spawn();
-  const errors = new Response(child.stderr).text();
+  const said = new Said(child.stderr);
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   let url: string | undefined;
   while (url === undefined) {
     const { value, done } = await lines.read();
-    if (done) throw new Error(`It did not start: ${text}${await errors}`);
+    if (done) throw new Error(`It did not start: ${text}${await said.whole}`);
     text += value;
-    url = /listening on (http:\/\/\S+)\n/.exec(text)?.[1];
+    url = /listening on (https?:\/\/\S+)\n/.exec(text)?.[1];
   }
   const output = (async () => {
     for (let next = await lines.read(); !next.done; next = await lines.read()) text += next.value;
@@ -78,13 +82,58 @@ export async function start(flags: string[], env: Environment = {}): Promise<Pro
     url,
     child,
     output,
+    errors: said.whole,
+    says: (text) => said.until(text),
     async [Symbol.asyncDispose]() {
       try {
         child.kill("SIGKILL");
       } catch {
         // It has ended already.
       }
-      await Promise.all([child.status, output, errors]);
+      await Promise.all([child.status, output, said.whole]);
     },
   };
+}
+
+/** How long a process has to say what it is to say. */
+const SAY_TIMEOUT_MS = 20_000;
+
+/** What a process says on one of its outputs. */
+class Said {
+  readonly whole: Promise<string>;
+  #text = "";
+  #seen = 0;
+  #onMore: () => void = () => {};
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.whole = this.#read(stream);
+  }
+
+  async until(wanted: string): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const fail = () => reject(new Error(`It did not say ${JSON.stringify(wanted)}: ${this.#text}`));
+      timer = setTimeout(fail, SAY_TIMEOUT_MS);
+    });
+    try {
+      for (;;) {
+        const at = this.#text.indexOf(wanted, this.#seen);
+        if (at !== -1) {
+          this.#seen = at + wanted.length;
+          return;
+        }
+        await Promise.race([late, new Promise<void>((resolve) => this.#onMore = resolve)]);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<string> {
+    for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
+      this.#text += piece;
+      this.#onMore();
+    }
+    return this.#text;
+  }
 }
