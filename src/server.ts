@@ -12,11 +12,15 @@ import { DataDir } from "./data_dir.ts";
 import { type App, withHarmlessMethod } from "./http/app.ts";
 import type { AccessTokens } from "./http/auth.ts";
 import type { HealthChecks } from "./http/health.ts";
-import { Listener } from "./http/listener.ts";
+import { TrustedProxies } from "./http/client_address.ts";
+import { type Edge, Exchange } from "./http/exchange.ts";
+import { type Certificate, Listener } from "./http/listener.ts";
+import { RateLimiter } from "./http/rate_limit.ts";
 import { FileStore } from "./objects/file_store.ts";
 import type { ObjectStore } from "./objects/object_store.ts";
 import type { S3Config } from "./objects/s3_address.ts";
 import { S3Store } from "./objects/s3_store.ts";
+import { readCertificate } from "./tls.ts";
 import { registryRoutes } from "./registry/routes.ts";
 import { RegistryService } from "./registry/service.ts";
 
@@ -58,11 +62,12 @@ interface ModeParts {
  */
 export async function startServer(config: Config): Promise<RunningServer> {
   const tokens = await loadTokens(config);
+  const tls = await readCertificate(config);
   const dataDir = await DataDir.open(config.dataDir, config.mode);
   try {
     const kv = await openKv(config);
     try {
-      return await listen(config, tokens, dataDir, kv);
+      return await listen(config, { tokens, tls }, dataDir, kv);
     } catch (error) {
       kv.close();
       throw error;
@@ -75,7 +80,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
 
 async function listen(
   config: Config,
-  tokens: AccessTokens,
+  { tokens, tls }: { tokens: AccessTokens; tls?: Certificate },
   dataDir: DataDir,
   kv: Deno.Kv,
 ): Promise<RunningServer> {
@@ -83,9 +88,13 @@ async function listen(
   const mode = config.mode === "registry"
     ? registryMode(config, tokens, kv)
     : await assetsDbMode(config, tokens, dataDir, kv, () => publicUrl);
-  const listener = new Listener((request) => mode.app.fetch(withHarmlessMethod(request)));
-  const { port, url } = listener.listen(config);
-  publicUrl ||= `http://localhost:${port}`;
+  const edge = makeEdge(config, () => publicUrl);
+  const listener = new Listener((request, { remoteAddr }) => {
+    const harmless = withHarmlessMethod(request);
+    return mode.app.fetch(harmless, new Exchange(edge, harmless, remoteAddr.hostname));
+  });
+  const { port, url } = listener.listen({ ...config, tls });
+  publicUrl ||= `${tls ? "https" : "http"}://localhost:${port}`;
   warnIfOpen(tokens, config.host);
   const end = await mode.begin();
   return {
@@ -143,6 +152,16 @@ function registryMode(config: Config, tokens: AccessTokens, kv: Deno.Kv): ModePa
     health: { about: () => ({ mode: config.mode, version: deno.version }), checks: kvCheck(kv) },
   });
   return { app, begin: () => Promise.resolve(() => Promise.resolve()) };
+}
+
+function makeEdge({ access }: Config, publicUrl: () => string): Edge {
+  const { origins, rateLimit, trustedProxies } = access;
+  return {
+    origins,
+    limiter: rateLimit && new RateLimiter(rateLimit),
+    proxies: trustedProxies.length > 0 ? new TrustedProxies(trustedProxies) : undefined,
+    publicHost: () => new URL(publicUrl()).host,
+  };
 }
 
 function kvCheck(kv: Deno.Kv): HealthChecks["checks"] {

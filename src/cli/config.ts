@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { S3Config } from "../objects/s3_address.ts";
+import { type AccessConfig, readAccess } from "./access_config.ts";
 import { type Mode, MODES, type Setting, type SettingName, SETTINGS, type SettingTexts } from "./settings.ts";
 import { parseDurationMs, parseSizeBytes, parseSwitch } from "./units.ts";
 
@@ -31,6 +32,7 @@ export interface Config {
   tokens: { read: string[]; write: string[] };
   /** A file of more tokens. */
   authTokensFile?: string;
+  access: AccessConfig;
 }
 
 /** A setting that makes no sense. The message is one line that names it. */
@@ -77,6 +79,7 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
     noPrivateTargets: settings.isOn("noPrivateTargets"),
     tokens: { read: settings.list("authReadToken"), write: settings.list("authWriteToken") },
     authTokensFile: settings.text("authTokensFile"),
+    access: readAccess(settings),
   };
 }
 
@@ -126,7 +129,7 @@ function readS3(settings: SettingReader): S3Config | undefined {
 }
 
 /** Reads one setting at a time, and names it when it is wrong. */
-class SettingReader {
+export class SettingReader {
   readonly #flags: SettingTexts;
   readonly #environment: (name: string) => string | undefined;
 

@@ -158,6 +158,34 @@ export const SETTINGS = {
     value: "file",
     description: 'more of them, a line each: "name read|write token"; read again on SIGHUP',
   },
+  tlsCert: {
+    flag: "tls-cert",
+    env: "TLS_CERT",
+    value: "file",
+    description: "serve HTTPS with this certificate and what leads to its root, in PEM",
+  },
+  tlsKey: { flag: "tls-key", env: "TLS_KEY", value: "file", description: "its key, in PEM" },
+  corsOrigin: {
+    flag: "cors-origin",
+    env: "CORS_ORIGIN",
+    value: "origins",
+    description: "origins whose pages may use this server, comma-separated, or *",
+    default: "none",
+  },
+  rateLimit: {
+    flag: "rate-limit",
+    env: "RATE_LIMIT",
+    value: "number/time",
+    description: "how many requests a client may make, such as 100/s or 1000/m",
+    default: "none",
+  },
+  trustedProxies: {
+    flag: "trusted-proxies",
+    env: "TRUSTED_PROXIES",
+    value: "addresses",
+    description: "proxies whose X-Forwarded-For names the client: addresses and CIDR blocks, comma-separated",
+    default: "none",
+  },
 } as const satisfies Record<string, Setting>;
 
 /** The name of a setting. */

@@ -13,7 +13,8 @@ const SIZE_UNITS: Record<string, number> = {
   tib: 2 ** 40,
 };
 
-const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** The units of a duration, in milliseconds. */
+export const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** The longest a timer of the runtime can wait. */
 const MAX_DURATION_MS = 2 ** 31 - 1;

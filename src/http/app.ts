@@ -1,17 +1,18 @@
 /**
- * What every application of this program shares: raw paths, request ids, authentication, the error envelope, and answers to
- * unknown routes and methods.
+ * What every application of this program shares: raw paths, authentication, the error envelope, and answers to unknown routes
+ * and methods.
  */
 import { Hono } from "hono";
 import type { Context, Handler } from "hono";
-import { requestId } from "hono/request-id";
 import { ServiceError } from "../errors.ts";
-import { type AccessTokens, authenticate } from "./auth.ts";
+import { type AccessTokens, authorize } from "./auth.ts";
+import { edge } from "./edge.ts";
 import { failure } from "./envelope.ts";
+import type { Exchange } from "./exchange.ts";
 
-/** The variables of a request's context. */
+/** What a request's context holds. */
 export interface AppEnv {
-  Variables: { requestId: string };
+  Bindings: Exchange;
 }
 
 /** An application of one mode. */
@@ -28,35 +29,15 @@ export type Methods = Partial<
   Record<"GET" | "HEAD" | "POST" | "PUT" | "DELETE", { access: Access; handle: AppHandler }>
 >;
 
-/** Sane request ids are taken over from the client: Hono allows letters, digits, `-`, `_` and `=`. */
-const MAX_REQUEST_ID_LENGTH = 128;
-
 /** An application without routes. */
 export function createApp(): App {
   const app = new Hono<AppEnv>({ getPath: rawPath });
-  app.use(measureHead);
-  app.use(requestId({ limitLength: MAX_REQUEST_ID_LENGTH }));
-  app.use(async (context, next) => {
-    if (!hasValidTarget(context.req.raw)) {
-      throw new ServiceError("invalid_request", "The Host header or the request target is not valid.");
-    }
-    await next();
-  });
+  app.use(edge());
   app.onError((error, context) => failure(context, error));
   app.notFound((context) =>
     failure(context, new ServiceError("route_not_found", `There is no ${context.req.path} here.`))
   );
   return app;
-}
-
-/**
- * The length that GET's body has, on the answer to HEAD (RFC 9110 §9.3.2): the server would say 0. Other answers are left
- * alone: to touch their body here would have them sent in chunks.
- */
-async function measureHead(context: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
-  await next();
-  if (context.req.method !== "HEAD" || context.res.headers.has("Content-Length") || !context.res.body) return;
-  context.header("Content-Length", String((await context.res.clone().arrayBuffer()).byteLength));
 }
 
 /**
@@ -69,16 +50,6 @@ export function withHarmlessMethod(request: Request): Request {
     : request;
 }
 
-/** A host and a port, or an address in brackets: what may stand between `http://` and the path (RFC 3986 §3.2). */
-const AUTHORITY = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?$/;
-
-/** The URL of a request is made of its Host header, so a slash in that would move the path. */
-function hasValidTarget(request: Request): boolean {
-  const [, authority = ""] = /^https?:\/\/([^/?#]*)/.exec(request.url) ?? [];
-  return AUTHORITY.test(request.headers.get("Host") ?? "") && AUTHORITY.test(authority) &&
-    URL.canParse(request.url);
-}
-
 /**
  * Adds a path with its methods. Any other method is answered 405 with `Allow` (RFC 9110 §15.5.6), `OPTIONS` 204.
  *
@@ -88,7 +59,9 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
   const allowed = Object.keys(methods);
   if (methods.GET && !methods.HEAD) allowed.push("HEAD");
   const allow = [...allowed, "OPTIONS"].join(", ");
+  const pattern = path.replaceAll(/\{[^}]*\}/g, "");
   app.all(path, async (context, next) => {
+    context.env.route = pattern;
     const method = context.req.method;
     if (method === "OPTIONS") return context.body(null, 204, { Allow: allow });
     const chosen = method === "HEAD" ? methods.HEAD ?? methods.GET : own(methods, method);
@@ -97,7 +70,7 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
         headers: { Allow: allow },
       });
     }
-    authenticate(tokens, chosen.access, context.req.header("Authorization"));
+    authorize(context, tokens, chosen.access);
     return await chosen.handle(context, next);
   });
 }

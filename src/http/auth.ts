@@ -1,7 +1,9 @@
 /** Bearer tokens (RFC 6750) for reading and for writing. */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context } from "hono";
 import { ServiceError } from "../errors.ts";
-import type { Access } from "./app.ts";
+import type { Access, AppEnv } from "./app.ts";
+import { isForeignPage } from "./cors.ts";
 
 /** A token that a server knows. */
 export interface AccessToken {
@@ -54,6 +56,23 @@ export class AccessTokens {
     if (write !== undefined) return { access: "write", name: write };
     return read === undefined ? undefined : { access: "read", name: read };
   }
+}
+
+/**
+ * Lets a request through, or throws what `authenticate` throws.
+ *
+ * Where no token is needed, a page that anybody made may still not change anything through the browser of somebody who can
+ * reach this server: a form can be sent to any origin without asking it (WHATWG Fetch, "CORS-safelisted request").
+ *
+ * @throws {ServiceError} `forbidden` then
+ */
+export function authorize(context: Context<AppEnv>, tokens: AccessTokens, access: Access): void {
+  const { env, req } = context;
+  env.tokenName = authenticate(tokens, access, req.header("Authorization"));
+  if (access !== "write" || env.tokenName !== undefined) return;
+  const hosts = [req.header("Host") ?? "", env.edge.publicHost()];
+  if (!isForeignPage(env.edge.origins, req.raw.headers, hosts)) return;
+  throw new ServiceError("forbidden", "Pages of this origin may not change anything here (--cors-origin).");
 }
 
 /**

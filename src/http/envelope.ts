@@ -79,5 +79,5 @@ function toServiceError(error: unknown, context: Context): ServiceError {
 }
 
 function request(context: Context) {
-  return { id: context.get("requestId") ?? "-", method: context.req.method, path: context.req.path };
+  return { id: context.env.id, method: context.req.method, path: context.req.path };
 }

@@ -11,6 +11,15 @@ export interface ListenOptions {
   host: string;
   /** 0 picks a free one. */
   port: number;
+  /** With it, HTTPS. */
+  tls?: Certificate;
+}
+
+/** What a server proves with who it is, both in PEM (RFC 7468). */
+export interface Certificate {
+  /** The certificate, and those that lead to its root. */
+  cert: string;
+  key: string;
 }
 
 /** A listener for one handler. */
@@ -31,12 +40,13 @@ export class Listener {
    *
    * @throws {Error} if the address or the port cannot be had
    */
-  listen({ host, port }: ListenOptions): { port: number; url: string } {
+  listen({ host, port, tls }: ListenOptions): { port: number; url: string } {
     try {
       this.#server = Deno.serve({
         hostname: host,
         port,
         signal: this.#abort.signal,
+        ...tls,
         onListen() {},
         handler: (request, info) => this.#handle(request, info),
       });
@@ -45,7 +55,10 @@ export class Listener {
       throw new Error(`Cannot listen on ${host} port ${port} (--host, --port): ${reason}`);
     }
     const actual = this.#server.addr.port;
-    return { port: actual, url: `http://${host.includes(":") ? `[${host}]` : host}:${actual}` };
+    return {
+      port: actual,
+      url: `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${actual}`,
+    };
   }
 
   /** Takes no more requests, waits for those in flight, at most `drainTimeoutMs`, then cuts off what is left. */

@@ -26,6 +26,7 @@ Deno.test("readConfig() has a default for everything", () => {
     noPrivateTargets: false,
     tokens: { read: [], write: [] },
     authTokensFile: undefined,
+    access: { tls: undefined, origins: [], rateLimit: undefined, trustedProxies: [] },
   });
   assertEquals(read({ mode: "registry" }).db, "data/registry.kv");
 });
@@ -47,6 +48,23 @@ Deno.test("readConfig() addresses S3 by path with an endpoint, by virtual host w
   assertEquals([own?.addressing, own?.endpoint], ["path", "http://127.0.0.1:9000"]);
 });
 
+Deno.test("readConfig() reads who gets in, and how", () => {
+  const flags = {
+    tlsCert: "c.pem",
+    tlsKey: "k.pem",
+    corsOrigin: "https://a.example.com, http://localhost:3000",
+    rateLimit: "600/m",
+    trustedProxies: "10.0.0.0/8,::1, 192.168.1.1",
+  };
+  assertEquals(read(flags).access, {
+    tls: { certFile: "c.pem", keyFile: "k.pem" },
+    origins: ["https://a.example.com", "http://localhost:3000"],
+    rateLimit: { requests: 600, perMs: 60_000 },
+    trustedProxies: ["10.0.0.0/8", "::1", "192.168.1.1"],
+  });
+  assertEquals(read({ corsOrigin: "*" }).access.origins, "*");
+});
+
 const REFUSED: [SettingTexts, Record<string, string>, RegExp][] = [
   [{ mode: "database" }, {}, /^--mode must be assets-db or registry, not "database"$/],
   [{ port: "65536" }, {}, /^--port must be/],
@@ -61,6 +79,18 @@ const REFUSED: [SettingTexts, Record<string, string>, RegExp][] = [
   [{ assetsDbId: "a b" }, {}, /^--assets-db-id/],
   [{}, { AUTH_WRITE_TOKEN: "," }, /^AUTH_WRITE_TOKEN has no token in it$/],
   [{}, { AUTH_READ_TOKEN: "a b" }, /^AUTH_READ_TOKEN has a token with a character/],
+  [{ tlsCert: "c.pem" }, {}, /^--tls-cert needs --tls-key/],
+  [{}, { TLS_KEY: "k.pem" }, /^TLS_KEY needs --tls-cert/],
+  [{ corsOrigin: "app.example.com" }, {}, /^--cors-origin must be \* or a list of origins/],
+  [{ corsOrigin: "https://app.example.com/" }, {}, /^--cors-origin must be/],
+  [{ corsOrigin: "https://a.example.com, *" }, {}, /^--cors-origin must be/],
+  [{ corsOrigin: "null" }, {}, /^--cors-origin must be/],
+  [{ rateLimit: "100" }, {}, /^--rate-limit must be a number for a time/],
+  [{ rateLimit: "0/s" }, {}, /^--rate-limit must be/],
+  [{}, { RATE_LIMIT: "1/ms" }, /^RATE_LIMIT must be/],
+  [{ trustedProxies: "10.0.0.0/33" }, {}, /^--trusted-proxies must be a list of addresses/],
+  [{ trustedProxies: "proxy.example.com" }, {}, /^--trusted-proxies must be/],
+  [{ trustedProxies: "10.0.0.1, ::1/129" }, {}, /^--trusted-proxies must be/],
   [{ maxUploadSize: "0" }, {}, /^--max-upload-size must be a size/],
   [{ db: "http://" }, {}, /^--db is not a valid URL$/],
   [{ s3Bucket: "a" }, {}, /^--s3-bucket/],

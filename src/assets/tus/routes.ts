@@ -8,7 +8,7 @@ import { Server } from "@tus/server";
 import type { Context } from "hono";
 import { ServiceError } from "../../errors.ts";
 import { type App, type AppEnv, pathRest } from "../../http/app.ts";
-import { type AccessTokens, authenticate } from "../../http/auth.ts";
+import { type AccessTokens, authorize } from "../../http/auth.ts";
 import { failure, statusOf } from "../../http/envelope.ts";
 import { steadyStream } from "../../http/body_reader.ts";
 import type { ChunkChecksum, ResumableUploads } from "./resumable_uploads.ts";
@@ -66,6 +66,7 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
     },
   });
   const answer = async (context: Context<AppEnv>) => {
+    context.env.route = context.req.path.length > `${PATH}/`.length ? `${PATH}/:id` : PATH;
     const request = overridden(context.req.raw);
     if (!METHODS.includes(request.method)) {
       throw new ServiceError(
@@ -76,7 +77,7 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
         },
       );
     }
-    authenticate(options.tokens, accessOf(request.method), context.req.header("Authorization"));
+    authorize(context, options.tokens, accessOf(request.method));
     checkProtocol(request, context);
     const checksum = readChecksum(request);
     const guarded = guard(request, options.idleTimeoutMs);
