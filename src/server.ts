@@ -4,6 +4,7 @@ import { join } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import { loadTokens, reloadTokens, warnIfOpen } from "./access.ts";
 import { assetRoutes, type AssetRoutesOptions } from "./assets/routes.ts";
+import { startSelfRegistration } from "./assets/self_registration.ts";
 import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
@@ -20,9 +21,12 @@ import { FileStore } from "./objects/file_store.ts";
 import type { ObjectStore } from "./objects/object_store.ts";
 import type { S3Config } from "./objects/s3_address.ts";
 import { S3Store } from "./objects/s3_store.ts";
-import { readCertificate } from "./tls.ts";
+import { GuardedClient } from "./registry/guarded_client.ts";
+import { probeOutcome } from "./registry/health.ts";
+import { Prober } from "./registry/prober.ts";
 import { registryRoutes } from "./registry/routes.ts";
 import { RegistryService } from "./registry/service.ts";
+import { readCertificate } from "./tls.ts";
 
 const log = getLogger(["assets-server"]);
 
@@ -138,20 +142,34 @@ async function assetsDbMode(
     await service.announce();
     log.info("Assets DB {assetsDbId}, files in {store}", { assetsDbId, store: store.description });
     const sweeper = startSweeper(service.journal, store, uploads);
-    return () => sweeper.stop();
+    const registration = config.selfRegistration &&
+      startSelfRegistration({ ...config.selfRegistration, assetsDbId, publicUrl: publicUrl() });
+    return async () => {
+      await registration?.stop();
+      await sweeper.stop();
+    };
   };
   return { app, begin };
 }
 
 function registryMode(config: Config, tokens: AccessTokens, kv: Deno.Kv): ModeParts {
-  const { requireHealthy, noPrivateTargets } = config;
-  const service = new RegistryService({ kv, requireHealthy, noPrivateTargets });
+  const { requireHealthy, noPrivateTargets, healthIntervalMs: intervalMs } = config;
+  const client = new GuardedClient({ noPrivateTargets });
+  const service = new RegistryService({ kv, requireHealthy, client });
+  const { entries, records } = service;
+  const probe = (url: string, signal: AbortSignal) => probeOutcome(url, { client, signal });
+  const prober = new Prober({ kv, entries, records, probe, intervalMs });
+  service.onChange = () => prober.wake();
   const app = registryRoutes(service, {
     tokens,
     queryTimeoutMs: config.queryTimeoutMs,
     health: { about: () => ({ mode: config.mode, version: deno.version }), checks: kvCheck(kv) },
   });
-  return { app, begin: () => Promise.resolve(() => Promise.resolve()) };
+  const begin = () => {
+    prober.start();
+    return Promise.resolve(() => prober.stop());
+  };
+  return { app, begin };
 }
 
 function makeEdge({ access }: Config, publicUrl: () => string): Edge {

@@ -4,6 +4,8 @@
  * A flag wins over its environment variable; an empty variable counts as unset.
  */
 import { join } from "node:path";
+import type { SelfRegistrationConfig } from "../assets/self_registration.ts";
+import { isJsonObject } from "../collection/json.ts";
 import type { S3Config } from "../objects/s3_address.ts";
 import { type AccessConfig, readAccess } from "./access_config.ts";
 import { type Mode, MODES, type Setting, type SettingName, SETTINGS, type SettingTexts } from "./settings.ts";
@@ -29,6 +31,12 @@ export interface Config {
   idleTimeoutMs: number;
   requireHealthy: boolean;
   noPrivateTargets: boolean;
+  healthIntervalMs: number;
+  federationTimeoutMs: number;
+  /** The tokens of Assets DBs that need one, by the origins of their URLs. */
+  federationTokens: ReadonlyMap<string, string>;
+  /** The registry where an Assets DB registers itself. */
+  selfRegistration?: SelfRegistrationConfig;
   tokens: { read: string[]; write: string[] };
   /** A file of more tokens. */
   authTokensFile?: string;
@@ -77,6 +85,10 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
     idleTimeoutMs: settings.duration("idleTimeout") ?? 60_000,
     requireHealthy: settings.isOn("requireHealthy"),
     noPrivateTargets: settings.isOn("noPrivateTargets"),
+    healthIntervalMs: settings.duration("healthInterval") ?? 30_000,
+    federationTimeoutMs: settings.duration("federationTimeout") ?? 3000,
+    federationTokens: readFederationTokens(settings),
+    selfRegistration: readSelfRegistration(settings),
     tokens: { read: settings.list("authReadToken"), write: settings.list("authWriteToken") },
     authTokensFile: settings.text("authTokensFile"),
     access: readAccess(settings),
@@ -128,6 +140,47 @@ function readS3(settings: SettingReader): S3Config | undefined {
   };
 }
 
+function readSelfRegistration(settings: SettingReader): SelfRegistrationConfig | undefined {
+  const registryUrl = settings.httpUrl("registryUrl");
+  const name = settings.parsed(
+    "assetsDbName",
+    parseName,
+    "must be 1 to 512 characters, no control characters",
+  );
+  const token = settings.parsed("registryToken", parseToken, "has a character that no header can hold", {
+    isSecret: true,
+  });
+  if (registryUrl !== undefined) return { registryUrl, name, token };
+  if (settings.wasFlag("assetsDbName")) {
+    settings.refuse("assetsDbName", "has no effect without --registry-url");
+  }
+  return undefined;
+}
+
+/** Of secrets no error shows anything. */
+function readFederationTokens(settings: SettingReader): Map<string, string> {
+  const tokens = new Map<string, string>();
+  const text = settings.text("federationTokens");
+  if (text === undefined) return tokens;
+  const shape = 'must be a JSON object of origins and tokens, such as {"http://box-1:4000":"token"}';
+  for (
+    const [origin, token] of Object.entries(parseObject(text) ?? settings.refuse("federationTokens", shape))
+  ) {
+    const url = parseHttpUrl(origin);
+    if (url === undefined || new URL(url).pathname !== "/") {
+      settings.refuse(
+        "federationTokens",
+        `has the key ${JSON.stringify(origin)}, which is not an http(s) origin`,
+      );
+    }
+    if (typeof token !== "string" || parseToken(token) === undefined) {
+      settings.refuse("federationTokens", `has no usable token for ${JSON.stringify(origin)}`);
+    }
+    tokens.set(new URL(url).origin, token);
+  }
+  return tokens;
+}
+
 /** Reads one setting at a time, and names it when it is wrong. */
 export class SettingReader {
   readonly #flags: SettingTexts;
@@ -148,10 +201,15 @@ export class SettingReader {
     return flag ?? (this.#environment(SETTINGS[name].env) || undefined);
   }
 
-  parsed<T>(name: SettingName, parse: (text: string) => T | undefined, rule: string): T | undefined {
+  parsed<T>(
+    name: SettingName,
+    parse: (text: string) => T | undefined,
+    rule: string,
+    { isSecret = false } = {},
+  ): T | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    return parse(text) ?? this.refuse(name, `${rule}, not ${JSON.stringify(text)}`);
+    return parse(text) ?? this.refuse(name, isSecret ? rule : `${rule}, not ${JSON.stringify(text)}`);
   }
 
   oneOf<T extends string>(name: SettingName, allowed: readonly T[]): T | undefined {
@@ -203,6 +261,23 @@ function parsePort(text: string): number | undefined {
 
 function parseId(text: string): string | undefined {
   return /^[A-Za-z0-9._~-]{1,128}$/.test(text) ? text : undefined;
+}
+
+function parseName(text: string): string | undefined {
+  return text.isWellFormed() && !/\p{Cc}/u.test(text) && [...text].length <= 512 ? text : undefined;
+}
+
+function parseToken(text: string): string | undefined {
+  return /^[!-~]+$/.test(text) ? text : undefined;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function parseBucket(text: string): string | undefined {

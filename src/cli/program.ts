@@ -54,6 +54,8 @@ function makeProgram(): Command {
       outputError: (text, write) => write(`assets-server: ${text.replace(/^error: /, "")}`),
     })
     .exitOverride()
+    // What follows a command is the command's own: both may have a --name.
+    .enablePositionalOptions()
     .allowExcessArguments(false);
   for (const [name, setting] of Object.entries(SETTINGS)) addFlag(program, name, setting);
   program.action(async () => {

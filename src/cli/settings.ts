@@ -147,6 +147,38 @@ export const SETTINGS = {
     env: "NO_PRIVATE_TARGETS",
     description: "registry: never fetch from private and loopback addresses",
   },
+  healthInterval: {
+    flag: "health-interval",
+    env: "HEALTH_INTERVAL",
+    value: "duration",
+    description: "registry: the time between two health checks of an Assets DB, give or take 10 %",
+    default: "30s",
+  },
+  federationTimeout: {
+    flag: "federation-timeout",
+    env: "FEDERATION_TIMEOUT",
+    value: "duration",
+    description: "registry: how long a search waits for an Assets DB",
+    default: "3s",
+  },
+  federationTokens: {
+    env: "FEDERATION_TOKENS",
+    description: 'registry: tokens of Assets DBs, {"http://box-1:4000":"token"}',
+  },
+  registryUrl: {
+    flag: "registry-url",
+    env: "REGISTRY_URL",
+    value: "URL",
+    description: "Assets DB: register itself at this registry when it starts",
+  },
+  assetsDbName: {
+    flag: "name",
+    env: "ASSETS_DB_NAME",
+    value: "name",
+    description: "Assets DB: the name it registers under",
+    default: "Assets DB <id>",
+  },
+  registryToken: { env: "REGISTRY_TOKEN", description: "Assets DB: a write token of that registry" },
   authWriteToken: {
     env: "AUTH_WRITE_TOKEN",
     description: "bearer tokens that may change things, comma-separated",

@@ -1,13 +1,14 @@
 /** The REST API of a registry. */
 import type { Context } from "hono";
+import { z } from "zod";
 import { type App, type AppEnv, createApp, pathRest, route } from "../http/app.ts";
 import type { AccessTokens } from "../http/auth.ts";
 import { precondition, readChanges, sendDocument } from "../http/document.ts";
 import { success } from "../http/envelope.ts";
 import { healthAnswer, type HealthChecks } from "../http/health.ts";
 import { readJsonBody } from "../http/json_body.ts";
-import { answerQuery } from "../http/query_answer.ts";
 import { validate } from "../validation.ts";
+import { answerEntries } from "./entry_query.ts";
 import { createBody } from "./schema.ts";
 import type { RegistryService } from "./service.ts";
 
@@ -36,7 +37,7 @@ export function registryRoutes(service: RegistryService, options: RegistryRoutes
   route(app, tokens, "/asset_registries", {
     POST: {
       access: "read",
-      handle: (context) => answerQuery(context, service.entries, options.queryTimeoutMs),
+      handle: (context) => answerEntries(context, service, options.queryTimeoutMs),
     },
   });
   route(app, tokens, "/check_health/:id", {
@@ -50,8 +51,19 @@ async function createEntry(context: Context<AppEnv>, service: RegistryService): 
   return success(context, { message: "Asset registry created", id }, 201);
 }
 
+const entryQuery = z.strictObject({
+  include: z.literal("health", { error: 'can only be "health"' }).optional(),
+});
+
 async function getEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
-  const { entry, etag } = await service.get(pathRest(context, "/asset_registry/"));
+  const id = pathRest(context, "/asset_registry/");
+  const { include } = validate(entryQuery, Object.fromEntries(new URL(context.req.url).searchParams));
+  if (include) {
+    // Health changes without the entry, so this answer has no entity tag.
+    const { entry, health } = await service.getWithHealth(id);
+    return context.json({ success: true, data: { ...entry, health } }, 200, { "Cache-Control": "no-store" });
+  }
+  const { entry, etag } = await service.get(id);
   return sendDocument(context, entry, etag);
 }
 

@@ -1,16 +1,23 @@
 /** The use cases of a registry: the Assets DBs it knows. */
+import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7 } from "uuid";
 import { Collection, type Stored, untilUndisturbed } from "../collection/collection.ts";
 import type { JsonObject } from "../collection/json.ts";
 import { applyPaths } from "../collection/update_paths.ts";
 import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
-import { type HealthReport, probe, type ProbeOptions } from "./health.ts";
+import { type GuardedClient } from "./guarded_client.ts";
+import { type HealthReport, probe, probeOutcome } from "./health.ts";
+import { type Health, type HealthCheck, healthOf, HealthRecords } from "./health_records.ts";
 import { type CreateBody, type Entry, ENTRY_FIELDS, entrySchema, MAX_ENTRY_BYTES } from "./schema.ts";
 
+const log = getLogger(["assets-server", "registry"]);
+
 /** What a registry works with. */
-export interface RegistryServiceOptions extends ProbeOptions {
+export interface RegistryServiceOptions {
   kv: Deno.Kv;
+  /** Asks what is registered. */
+  client: GuardedClient;
   /** Refuse to register what does not answer as healthy. */
   requireHealthy: boolean;
 }
@@ -25,6 +32,9 @@ export interface FoundEntry {
 /** One registry. */
 export class RegistryService {
   readonly entries: Collection;
+  readonly records: HealthRecords;
+  /** Called when an entry was made or changed. */
+  onChange: () => void = () => {};
   readonly #options: RegistryServiceOptions;
 
   constructor(options: RegistryServiceOptions) {
@@ -35,6 +45,7 @@ export class RegistryService {
       uniqueOf: (document) => [{ field: "asset_registry_id", value: asEntry(document).asset_registry_id }],
       maxDocumentBytes: MAX_ENTRY_BYTES,
     });
+    this.records = new HealthRecords(options.kv, this.entries);
   }
 
   /**
@@ -53,6 +64,7 @@ export class RegistryService {
     await this.entries.checkUnique(entry);
     if (this.#options.requireHealthy) await this.#requireHealthy(entry.asset_registry_public_url);
     await this.entries.insert(uuidV7(), entry);
+    this.onChange();
     return entry.asset_registry_id;
   }
 
@@ -83,6 +95,7 @@ export class RegistryService {
       validate(entrySchema, next);
       await this.entries.replace(stored, next);
     });
+    this.onChange();
   }
 
   /**
@@ -91,22 +104,44 @@ export class RegistryService {
    * @throws {ServiceError} `not_found`
    */
   async remove(id: string, check: (etag: string) => void): Promise<void> {
-    await this.#change(id, check, (stored) => this.entries.remove(stored));
+    await this.#change(id, check, (stored) => this.entries.remove(stored, this.records.removal(stored.id)));
   }
 
   /**
-   * Asks the Assets DB of an entry how it is.
+   * An entry with its health and the last checks of it, oldest first.
+   *
+   * @throws {ServiceError} `not_found`
+   */
+  async getWithHealth(id: string): Promise<{ entry: Entry; health: Health & { history: HealthCheck[] } }> {
+    const stored = await this.#find(id);
+    const entry = asEntry(stored.document);
+    const recorded = await this.records.of(stored.id);
+    const isKnown = recorded?.url === entry.asset_registry_public_url;
+    const history = isKnown ? await this.records.history(stored.id) : [];
+    return { entry, health: { ...healthOf(entry.asset_registry_public_url, recorded), history } };
+  }
+
+  /**
+   * Asks the Assets DB of an entry how it is, and records the answer.
    *
    * @throws {ServiceError} `not_found`, `unhealthy`, `timeout`
    */
   async checkHealth(id: string): Promise<HealthReport> {
-    const { entry } = await this.get(id);
-    return await probe(entry.asset_registry_public_url, this.#options);
+    const stored = await this.#find(id);
+    const url = asEntry(stored.document).asset_registry_public_url;
+    const outcome = await probeOutcome(url, { client: this.#options.client });
+    try {
+      await this.records.record(stored.id, url, outcome.check, { about: outcome.about });
+    } catch (error) {
+      log.warn("The health of {url} was not recorded: {error}", { url, error });
+    }
+    if ("failure" in outcome) throw outcome.failure;
+    return outcome.report;
   }
 
   async #requireHealthy(url: string): Promise<void> {
     try {
-      await probe(url, this.#options);
+      await probe(url, { client: this.#options.client });
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       throw new ServiceError("unhealthy", `Not registered (--require-healthy): ${error.message}`, {

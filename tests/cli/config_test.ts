@@ -24,6 +24,10 @@ Deno.test("readConfig() has a default for everything", () => {
     idleTimeoutMs: 60_000,
     requireHealthy: false,
     noPrivateTargets: false,
+    healthIntervalMs: 30_000,
+    federationTimeoutMs: 3000,
+    federationTokens: new Map(),
+    selfRegistration: undefined,
     tokens: { read: [], write: [] },
     authTokensFile: undefined,
     access: { tls: undefined, origins: [], rateLimit: undefined, trustedProxies: [] },
@@ -101,6 +105,21 @@ const REFUSED: [SettingTexts, Record<string, string>, RegExp][] = [
     /^AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together/,
   ],
   [{ s3Bucket: "models", s3RedirectDownloads: "true" }, {}, /^--s3-redirect-downloads needs/],
+  [{ healthInterval: "0s" }, {}, /^--health-interval must be a duration/],
+  [{ federationTimeout: "soon" }, {}, /^--federation-timeout must be a duration/],
+  [{ registryUrl: "registry:4001" }, {}, /^--registry-url must be an http/],
+  [{ assetsDbName: "Lab" }, {}, /^--name has no effect without --registry-url$/],
+  [{ registryUrl: "http://r:4001", assetsDbName: "a\nb" }, {}, /^--name must be 1 to 512/],
+  [{}, { REGISTRY_TOKEN: "a b" }, /^REGISTRY_TOKEN has a character that no header can hold$/],
+  [{}, { FEDERATION_TOKENS: "{oops" }, /^FEDERATION_TOKENS must be a JSON object of origins and tokens/],
+  [{}, { FEDERATION_TOKENS: "[]" }, /^FEDERATION_TOKENS must be a JSON object/],
+  [{}, { FEDERATION_TOKENS: '{"box-1":"t"}' }, /^FEDERATION_TOKENS has the key "box-1"/],
+  [{}, { FEDERATION_TOKENS: '{"http://box-1/path":"t"}' }, /^FEDERATION_TOKENS has the key "http/],
+  [
+    {},
+    { FEDERATION_TOKENS: '{"http://box-1":5}' },
+    /^FEDERATION_TOKENS has no usable token for "http:\/\/box-1"$/,
+  ],
 ];
 
 for (const [flags, environment, message] of REFUSED) {
@@ -110,6 +129,25 @@ for (const [flags, environment, message] of REFUSED) {
     assertEquals(error.message.includes("\n"), false);
   });
 }
+
+Deno.test("readConfig() takes the tokens of a federation by their origins", () => {
+  const tokens = '{"HTTP://Box-1:80/":"one","https://box-2:4000":"two"}';
+  assertEquals(
+    [...read({}, { FEDERATION_TOKENS: tokens }).federationTokens],
+    [["http://box-1", "one"], ["https://box-2:4000", "two"]],
+  );
+});
+
+Deno.test("readConfig() shows no secret in its errors", () => {
+  const environments: Record<string, string>[] = [
+    { REGISTRY_TOKEN: "hush hush" },
+    { FEDERATION_TOKENS: '{"http://box-1":"hush hush"}' },
+  ];
+  for (const environment of environments) {
+    const error = assertThrows(() => read({}, environment), ConfigError);
+    assertEquals(error.message.includes("hush"), false, error.message);
+  }
+});
 
 Deno.test("parseSizeBytes() knows binary and decimal units", () => {
   const sizes = { "10GiB": 10 * 2 ** 30, "1.5 kib": 1536, "500MB": 5e8, "1024": 1024, "0": 0, "7b": 7 };

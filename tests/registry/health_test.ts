@@ -1,6 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ServiceError } from "../../src/errors.ts";
+import { GuardedClient } from "../../src/registry/guarded_client.ts";
 import { probe } from "../../src/registry/health.ts";
+
+function client(noPrivateTargets = false): GuardedClient {
+  return new GuardedClient({ noPrivateTargets });
+}
 
 const ALWAYS_REFUSED = [
   "http://169.254.169.254",
@@ -15,7 +20,7 @@ const ALWAYS_REFUSED = [
 for (const url of ALWAYS_REFUSED) {
   Deno.test(`probe() never asks ${url}`, async () => {
     const error = await assertRejects(
-      () => probe(url, { noPrivateTargets: false }),
+      () => probe(url, { client: client() }),
       ServiceError,
       "never asked",
     );
@@ -39,7 +44,7 @@ const PRIVATE = [
 
 for (const url of PRIVATE) {
   Deno.test(`probe() does not ask ${url} where private targets are refused`, async () => {
-    const options = { noPrivateTargets: true };
+    const options = { client: client(true) };
     const error = await assertRejects(() => probe(url, options), ServiceError, "--no-private-targets");
     assertEquals(error.code, "unhealthy");
   });
@@ -52,7 +57,7 @@ Deno.test("probe() asks /health below the path of the URL, and gives what it sai
     return Response.json({ success: true, message: "healthy" });
   });
   const { said, health } = await probe(`http://127.0.0.1:${server.addr.port}/models/`, {
-    noPrivateTargets: false,
+    client: client(),
   });
   assertEquals([said, health.status, paths], [{ success: true, message: "healthy" }, "healthy", [
     "/models/health",

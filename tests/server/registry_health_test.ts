@@ -48,7 +48,8 @@ Deno.test("GET /check_health asks below the path of the public URL", async () =>
     const answer = assertStatus(await check(registry, publicUrl), 200);
     assertEquals(answer.body.data, { ok: 1 });
   }
-  assertEquals(asked, ["/models/health", "/models/health", "/health", "/health"]);
+  // The background probes ask there too.
+  assertEquals([...new Set(asked)].sort(), ["/health", "/models/health"]);
 });
 
 Deno.test("GET /check_health answers 502 unhealthy to refusals, bad statuses, redirects, what is no JSON, and no URL", async () => {

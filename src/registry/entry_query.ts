@@ -1,0 +1,86 @@
+/** `POST /asset_registries`: a query over the entries, if asked with their health. */
+import type { Context } from "hono";
+import { compileFilter } from "../collection/filter.ts";
+import type { Match, QueryResult } from "../collection/query.ts";
+import { ServiceError } from "../errors.ts";
+import { readJsonBody } from "../http/json_body.ts";
+import { readQueryOptions, sendCount, sendDocuments } from "../http/query_answer.ts";
+import { type Health, healthOf } from "./health_records.ts";
+import type { RegistryService } from "./service.ts";
+
+/** A longer cursor would fit neither into a URL nor into a header. */
+const MAX_CURSOR_LENGTH = 4096;
+
+/**
+ * Answers `POST /asset_registries`: the filter is the body, the rest the query string.
+ *
+ * @param timeoutMs how long the search may work
+ */
+export async function answerEntries(
+  context: Context,
+  service: RegistryService,
+  timeoutMs: number,
+): Promise<Response> {
+  const options = readQueryOptions(context, { includes: ["id", "health"], hasHealth: true });
+  const { limit, sort, cursor, pick, include, health } = options;
+  const filter = compileFilter(await readJsonBody(context));
+  const signal = context.req.raw.signal;
+  // A count is of all that match, wherever the page begins.
+  const begin = options.isCountOnly ? undefined : cursor;
+  const request = { filter, sort, cursor: begin, timeoutMs, signal };
+  const needsHealth = include.has("health") || health !== undefined;
+  const recorded = needsHealth ? await service.records.all() : undefined;
+  const healthOfMatch = ({ id, document }: Match): Health =>
+    healthOf(String(document.asset_registry_public_url), recorded?.get(id));
+  const result = health === undefined
+    ? service.entries.query({ ...request, limit })
+    : only(service.entries.query(request), limit, (match) => healthOfMatch(match).status === health);
+  if (options.isCountOnly) return sendCount(context, await result.count());
+  async function* documents() {
+    for await (const match of result.matches) {
+      yield JSON.stringify({
+        ...include.has("id") && { id: match.id },
+        ...pick(match.document),
+        ...include.has("health") && { health: healthOfMatch(match) },
+      });
+    }
+  }
+  const stream = { documents: documents(), nextCursor: () => result.nextCursor() };
+  return await sendDocuments(context, stream, options);
+}
+
+/** Those matches of an answer without a limit that are to be kept, at most `limit`. */
+function only(
+  result: QueryResult,
+  limit: number | undefined,
+  isKept: (match: Match) => boolean,
+): QueryResult {
+  let cursor: string | null = null;
+  async function* matches(): AsyncGenerator<Match> {
+    let given = 0;
+    for await (const match of result.matches) {
+      if (!isKept(match)) continue;
+      // One more than the page holds: the cursor behind the last one leads on.
+      if (given === limit) return;
+      given++;
+      cursor = result.nextCursor();
+      if (given === limit && cursor !== null && cursor.length > MAX_CURSOR_LENGTH) throw cursorTooLong();
+      yield match;
+    }
+    cursor = null;
+  }
+  async function count(): Promise<number> {
+    let count = 0;
+    for await (const match of result.matches) if (isKept(match)) count++;
+    return count;
+  }
+  return { matches: matches(), nextCursor: () => cursor, count };
+}
+
+function cursorTooLong(): ServiceError {
+  return new ServiceError(
+    "invalid_request",
+    "The values to sort by are too long for a cursor; sort by another field, or leave out the limit.",
+    { details: [{ path: "sort", message: "names a field whose values are too long for a cursor" }] },
+  );
+}
