@@ -10,15 +10,17 @@ import { startSweeper } from "./assets/sweeper.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
 import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
-import { type App, withHarmlessMethod } from "./http/app.ts";
+import type { Collection } from "./collection/collection.ts";
+import { compileFilter } from "./collection/filter.ts";
+import type { App } from "./http/app.ts";
 import type { AccessTokens } from "./http/auth.ts";
 import type { HealthChecks } from "./http/health.ts";
 import { TrustedProxies } from "./http/client_address.ts";
-import { type Edge, Exchange } from "./http/exchange.ts";
+import type { Edge } from "./http/exchange.ts";
+import { createFront } from "./http/front.ts";
 import { type Certificate, Listener } from "./http/listener.ts";
 import { RateLimiter } from "./http/rate_limit.ts";
 import { FileStore } from "./objects/file_store.ts";
-import type { ObjectStore } from "./objects/object_store.ts";
 import type { S3Config } from "./objects/s3_address.ts";
 import { S3Store } from "./objects/s3_store.ts";
 import { GuardedClient } from "./registry/guarded_client.ts";
@@ -26,6 +28,7 @@ import { probeOutcome } from "./registry/health.ts";
 import { Prober } from "./registry/prober.ts";
 import { registryRoutes } from "./registry/routes.ts";
 import { RegistryService } from "./registry/service.ts";
+import { Monitor, type ServerLog } from "./observe/monitor.ts";
 import { readCertificate } from "./tls.ts";
 
 const log = getLogger(["assets-server"]);
@@ -35,6 +38,9 @@ const DRAIN_TIMEOUT_MS = 10_000;
 
 /** How long a presigned URL can be used. */
 const PRESIGNED_SECONDS = 15 * 60;
+
+/** How long it may take to count all documents for a scrape; nobody waits for it. */
+const COUNT_TIMEOUT_MS = 60_000;
 
 /** A key that a health check reads; it need not be there. */
 const HEALTH_KEY: Deno.KvKey = ["health"];
@@ -52,6 +58,12 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** What both modes need of a server. */
+interface Shared {
+  tokens: AccessTokens;
+  monitor: Monitor;
+}
+
 /** What a mode adds to a server. */
 interface ModeParts {
   app: App;
@@ -62,16 +74,18 @@ interface ModeParts {
 /**
  * Starts a server.
  *
+ * @param serverLog where to log its requests; without it they are not logged
  * @throws {Error} with one line that says what is in the way: a data folder in use, a port that is taken, a KV that cannot be opened
  */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(config: Config, serverLog?: ServerLog): Promise<RunningServer> {
   const tokens = await loadTokens(config);
   const tls = await readCertificate(config);
+  const monitor = new Monitor({ mode: config.mode, version: deno.version }, serverLog);
   const dataDir = await DataDir.open(config.dataDir, config.mode);
   try {
-    const kv = await openKv(config);
+    const kv = monitor.kv(await openKv(config));
     try {
-      return await listen(config, { tokens, tls }, dataDir, kv);
+      return await listen(config, { tokens, monitor }, tls, dataDir, kv);
     } catch (error) {
       kv.close();
       throw error;
@@ -84,19 +98,18 @@ export async function startServer(config: Config): Promise<RunningServer> {
 
 async function listen(
   config: Config,
-  { tokens, tls }: { tokens: AccessTokens; tls?: Certificate },
+  shared: Shared,
+  tls: Certificate | undefined,
   dataDir: DataDir,
   kv: Deno.Kv,
 ): Promise<RunningServer> {
   let publicUrl = config.publicUrl ?? "";
   const mode = config.mode === "registry"
-    ? registryMode(config, tokens, kv)
-    : await assetsDbMode(config, tokens, dataDir, kv, () => publicUrl);
+    ? registryMode(config, shared, kv)
+    : await assetsDbMode(config, shared, dataDir, kv, () => publicUrl);
+  const { tokens, monitor } = shared;
   const edge = makeEdge(config, () => publicUrl);
-  const listener = new Listener((request, { remoteAddr }) => {
-    const harmless = withHarmlessMethod(request);
-    return mode.app.fetch(harmless, new Exchange(edge, harmless, remoteAddr.hostname));
-  });
+  const listener = new Listener(createFront(mode.app, edge, monitor.observer));
   const { port, url } = listener.listen({ ...config, tls });
   publicUrl ||= `${tls ? "https" : "http"}://localhost:${port}`;
   warnIfOpen(tokens, config.host);
@@ -117,18 +130,20 @@ async function listen(
 
 async function assetsDbMode(
   config: Config,
-  tokens: AccessTokens,
+  { tokens, monitor }: Shared,
   dataDir: DataDir,
   kv: Deno.Kv,
   publicUrl: () => string,
 ): Promise<ModeParts> {
   const assetsDbId = await dataDir.assetsDbId(config.assetsDbId);
   const s3 = config.s3 && openS3(config.s3);
-  const store: ObjectStore = s3 ?? new FileStore(join(config.dataDir, "objects"));
+  const store = monitor.store(s3 ?? new FileStore(join(config.dataDir, "objects")));
   const service = new AssetService({ kv, isShared: config.isDbShared, store, assetsDbId, publicUrl });
   const uploads = new ResumableUploads(service);
+  monitor.countDocuments("assets_server_assets_stored", "Assets in the KV.", () => countAll(service.assets));
   const app = assetRoutes(service, uploads, {
     tokens,
+    metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
     maxUploadBytes: config.maxUploadBytes,
@@ -152,7 +167,7 @@ async function assetsDbMode(
   return { app, begin };
 }
 
-function registryMode(config: Config, tokens: AccessTokens, kv: Deno.Kv): ModeParts {
+function registryMode(config: Config, { tokens, monitor }: Shared, kv: Deno.Kv): ModeParts {
   const { requireHealthy, noPrivateTargets, healthIntervalMs: intervalMs } = config;
   const client = new GuardedClient({ noPrivateTargets });
   const service = new RegistryService({ kv, requireHealthy, client });
@@ -160,8 +175,10 @@ function registryMode(config: Config, tokens: AccessTokens, kv: Deno.Kv): ModePa
   const probe = (url: string, signal: AbortSignal) => probeOutcome(url, { client, signal });
   const prober = new Prober({ kv, entries, records, probe, intervalMs });
   service.onChange = () => prober.wake();
+  monitor.countDocuments("assets_server_registry_entries", "Assets DBs known.", () => countAll(entries));
   const app = registryRoutes(service, {
     tokens,
+    metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
     health: { about: () => ({ mode: config.mode, version: deno.version }), checks: kvCheck(kv) },
   });
@@ -180,6 +197,10 @@ function makeEdge({ access }: Config, publicUrl: () => string): Edge {
     proxies: trustedProxies.length > 0 ? new TrustedProxies(trustedProxies) : undefined,
     publicHost: () => new URL(publicUrl()).host,
   };
+}
+
+async function countAll(documents: Collection): Promise<number> {
+  return await documents.query({ filter: compileFilter({}), timeoutMs: COUNT_TIMEOUT_MS }).count();
 }
 
 function kvCheck(kv: Deno.Kv): HealthChecks["checks"] {

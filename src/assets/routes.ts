@@ -4,15 +4,15 @@ import type { Context } from "hono";
 import { asJsonObject } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import { type App, type AppEnv, createApp, pathRest, route } from "../http/app.ts";
-import type { AccessTokens } from "../http/auth.ts";
 import { evaluateIfRange, evaluateRead } from "../http/conditional.ts";
 import { precondition, readChanges, sendDocument } from "../http/document.ts";
 import { success } from "../http/envelope.ts";
-import { healthAnswer, type HealthChecks } from "../http/health.ts";
+import { operationRoutes, type OperationRoutesOptions } from "../http/operation_routes.ts";
 import { onceOf } from "../http/idempotency_key.ts";
 import { readJsonBody } from "../http/json_body.ts";
 import { answerQuery } from "../http/query_answer.ts";
 import { contentRange, parseRange } from "../http/ranges.ts";
+import { traced } from "../observe/observed.ts";
 import { validate } from "../validation.ts";
 import { createBody } from "./schema.ts";
 import type { ResumableUploads } from "./tus/resumable_uploads.ts";
@@ -21,10 +21,8 @@ import type { AssetService, FileLocation } from "./service.ts";
 import { receiveUpload, type UploadOptions } from "./upload_form.ts";
 
 /** What the routes need beside the use cases. */
-export interface AssetRoutesOptions extends UploadOptions {
-  tokens: AccessTokens;
+export interface AssetRoutesOptions extends UploadOptions, OperationRoutesOptions {
   queryTimeoutMs: number;
-  health: HealthChecks;
   /** If set, downloads are redirected to the URL that this makes, signed for a while. */
   presignDownload?: (
     objectKey: string,
@@ -41,9 +39,7 @@ export function assetRoutes(
   const app = createApp();
   const { tokens } = options;
   tusRoutes(app, uploads, options);
-  route(app, tokens, "/health", {
-    GET: { access: "open", handle: (context) => healthAnswer(context, options.health) },
-  });
+  operationRoutes(app, options);
   route(app, tokens, "/upload_asset", {
     POST: { access: "write", handle: (context) => receiveUpload(context, service, options) },
   });
@@ -53,7 +49,8 @@ export function assetRoutes(
   route(app, tokens, "/assets", {
     POST: {
       access: "read",
-      handle: (context) => answerQuery(context, service.assets, options.queryTimeoutMs),
+      handle: (context) =>
+        traced("query", () => answerQuery(context, service.assets, options.queryTimeoutMs)),
     },
   });
   route(app, tokens, "/asset/:uri{.+}", {
@@ -127,6 +124,7 @@ async function sendFile(
   const status = range ? 206 : 200;
   if (context.req.method === "HEAD") return context.newResponse(null, { status, headers });
   const signal = context.req.raw.signal;
+  context.env.signal = signal;
   const body = await service.options.store.get(location.objectKey, { range, signal });
   return context.newResponse(body, { status, headers });
 }

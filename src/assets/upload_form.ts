@@ -5,9 +5,11 @@ import { asJsonObject } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import type { AppEnv } from "../http/app.ts";
 import { BodyReader } from "../http/body_reader.ts";
+import { countIn } from "../http/exchange.ts";
 import { fingerprintOf, idempotencyKey } from "../http/idempotency_key.ts";
 import { MAX_JSON_BODY_BYTES, parseJson } from "../http/json_body.ts";
 import { FormReader } from "../http/multipart.ts";
+import { sendJson } from "../http/send.ts";
 import { validate } from "../validation.ts";
 import { type FileDescription, fileDescription, type UploadMetadata, uploadMetadata } from "./schema.ts";
 import type { AssetService } from "./service.ts";
@@ -36,7 +38,11 @@ export async function receiveUpload(
 ): Promise<Response> {
   checkDeclaredLength(context, options);
   const hasLength = context.req.header("Content-Length") !== undefined;
-  const body = new BodyReader(context.req.raw.body ?? new Blob([]).stream(), { ...options, hasLength });
+  const body = new BodyReader(context.req.raw.body ?? new Blob([]).stream(), {
+    ...options,
+    hasLength,
+    onBytes: countIn(context),
+  });
   try {
     const form = new UploadForm(
       new FormReader(body, context.req.header("Content-Type") ?? "", {
@@ -61,7 +67,7 @@ export async function receiveUpload(
     };
     const { id, asset } = await uploadAsset(service, upload, options, once);
     const { asset_uri = "", asset_id = "", asset_public_url = "" } = asJsonObject(asset);
-    return context.json({
+    return sendJson(context, {
       success: true,
       asset_uri,
       asset_id: asset_id || id,

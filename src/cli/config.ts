@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { SelfRegistrationConfig } from "../assets/self_registration.ts";
 import { isJsonObject } from "../collection/json.ts";
 import type { S3Config } from "../objects/s3_address.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogConfig } from "../observe/logging.ts";
 import { type AccessConfig, readAccess } from "./access_config.ts";
 import { type Mode, MODES, type Setting, type SettingName, SETTINGS, type SettingTexts } from "./settings.ts";
 import { parseDurationMs, parseSizeBytes, parseSwitch } from "./units.ts";
@@ -41,6 +42,7 @@ export interface Config {
   /** A file of more tokens. */
   authTokensFile?: string;
   access: AccessConfig;
+  log: LogConfig;
 }
 
 /** A setting that makes no sense. The message is one line that names it. */
@@ -92,6 +94,10 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
     tokens: { read: settings.list("authReadToken"), write: settings.list("authWriteToken") },
     authTokensFile: settings.text("authTokensFile"),
     access: readAccess(settings),
+    log: {
+      format: settings.oneOf("logFormat", LOG_FORMATS) ?? "text",
+      level: settings.oneOf("logLevel", LOG_LEVELS) ?? "info",
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /** The default command: runs a server until a signal ends it. */
-import { ansiColorFormatter, configure, defaultTextFormatter, getStreamSink } from "@logtape/logtape";
-import { startServer } from "../server.ts";
+import { logToStderr } from "../observe/logging.ts";
+import { RequestLog } from "../observe/request_log.ts";
+import { type RunningServer, startServer } from "../server.ts";
 import type { Config } from "./config.ts";
 
 /**
@@ -8,8 +9,17 @@ import type { Config } from "./config.ts";
  * the files read again that may change while it runs.
  */
 export async function serve(config: Config): Promise<void> {
-  await logToStderr();
-  const server = await startServer(config);
+  const output = await logToStderr(config.log);
+  const logsRequests = config.log.level === "debug" || config.log.level === "info";
+  const requests = logsRequests ? new RequestLog(output, config.log) : undefined;
+  try {
+    await untilSignalled(await startServer(config, { output, requests }));
+  } finally {
+    await output.flush();
+  }
+}
+
+async function untilSignalled(server: RunningServer): Promise<void> {
   await Deno.stdout.write(new TextEncoder().encode(`${server.greeting}\n`));
   const { promise: signalled, resolve } = Promise.withResolvers<void>();
   let hasStopped = false;
@@ -27,15 +37,4 @@ export async function serve(config: Config): Promise<void> {
   await server.stop();
   for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
   if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGHUP", onHangup);
-}
-
-async function logToStderr(): Promise<void> {
-  const formatter = Deno.stderr.isTerminal() && !Deno.noColor ? ansiColorFormatter : defaultTextFormatter;
-  await configure({
-    sinks: { stderr: getStreamSink(Deno.stderr.writable, { formatter }) },
-    loggers: [
-      { category: "assets-server", lowestLevel: "info", sinks: ["stderr"] },
-      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
-    ],
-  });
 }

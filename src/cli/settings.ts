@@ -1,5 +1,7 @@
 /** The settings of a server: every flag and environment variable, with what `--help` says of it. */
 
+import { LOG_FORMATS, LOG_LEVELS } from "../observe/logging.ts";
+
 /** The two modes of the program. */
 export const MODES = ["assets-db", "registry"] as const;
 export type Mode = typeof MODES[number];
@@ -203,6 +205,20 @@ export const SETTINGS = {
     value: "origins",
     description: "origins whose pages may use this server, comma-separated, or *",
     default: "none",
+  },
+  logFormat: {
+    flag: "log-format",
+    env: "LOG_FORMAT",
+    value: "format",
+    description: `how the log on stderr is written: ${LOG_FORMATS.join(" or ")}`,
+    default: "text",
+  },
+  logLevel: {
+    flag: "log-level",
+    env: "LOG_LEVEL",
+    value: "level",
+    description: `what is logged: ${LOG_LEVELS.join(", ")}; requests count as info`,
+    default: "info",
   },
   rateLimit: {
     flag: "rate-limit",

@@ -5,6 +5,7 @@
 import { Hono } from "hono";
 import type { Context, Handler } from "hono";
 import { ServiceError } from "../errors.ts";
+import { nameRequestSpan } from "../observe/observed.ts";
 import { type AccessTokens, authorize } from "./auth.ts";
 import { edge } from "./edge.ts";
 import { failure } from "./envelope.ts";
@@ -63,6 +64,7 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
   app.all(path, async (context, next) => {
     context.env.route = pattern;
     const method = context.req.method;
+    nameRequestSpan(method, pattern);
     if (method === "OPTIONS") return context.body(null, 204, { Allow: allow });
     const chosen = method === "HEAD" ? methods.HEAD ?? methods.GET : own(methods, method);
     if (!chosen) {

@@ -17,6 +17,8 @@ export interface BodyReaderOptions {
   idleTimeoutMs?: number;
   /** Whether the request says how long its body is; else it comes in HTTP chunks. */
   hasLength?: boolean;
+  /** Told of bytes as they come. */
+  onBytes?: (count: number) => void;
 }
 
 /** A body being read. */
@@ -24,11 +26,13 @@ export class BodyReader {
   readonly #byob: ReadableStreamBYOBReader | undefined;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #idleTimeoutMs: number | undefined;
+  readonly #onBytes: (count: number) => void;
   /** The buffers of the last two reads, the older one first. */
   #used: ArrayBuffer[] = [];
 
   constructor(body: ReadableStream<Uint8Array>, options: BodyReaderOptions = {}) {
     this.#idleTimeoutMs = options.idleTimeoutMs;
+    this.#onBytes = options.onBytes ?? (() => {});
     try {
       if (options.hasLength) this.#byob = body.getReader({ mode: "byob" });
     } catch {
@@ -46,7 +50,9 @@ export class BodyReader {
    */
   async read({ mayReuse }: { mayReuse: boolean }): Promise<Uint8Array | undefined> {
     try {
-      return await this.#readInTime(mayReuse);
+      const bytes = await this.#readInTime(mayReuse);
+      if (bytes) this.#onBytes(bytes.length);
+      return bytes;
     } catch (error) {
       if (error instanceof ServiceError) throw error;
       throw new ServiceError("invalid_request", "The body of the request broke off, or is malformed.", {

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import { evaluateChange, evaluateRead } from "./conditional.ts";
 import { readJsonBody } from "./json_body.ts";
+import { sendJson } from "./send.ts";
 
 /** Answers `GET` of a document: 200 with its entity tag, or 304. */
 export function sendDocument(context: Context, document: JsonObject, etag: string): Response {
@@ -11,7 +12,7 @@ export function sendDocument(context: Context, document: JsonObject, etag: strin
   if (evaluateRead(context.req.raw.headers, { etag }) === "not_modified") {
     return context.body(null, 304, headers);
   }
-  return context.json({ success: true, data: document }, 200, headers);
+  return sendJson(context, { success: true, data: document }, 200, headers);
 }
 
 /**

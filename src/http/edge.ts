@@ -98,5 +98,7 @@ function finish({ env, req }: Context<AppEnv>, response: Response): Response {
     }
   }
   env.status = response.status;
+  // A file says how long it is; what was sent as text has been counted.
+  if (env.bytesOut === 0 && response.status < 300) env.bytesOut = Number(headers.get("Content-Length") ?? 0);
   return response;
 }

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorCode, ServiceError } from "../errors.ts";
+import { sendJson } from "./send.ts";
 
 const log = getLogger(["assets-server", "http"]);
 
@@ -45,7 +46,7 @@ const RETRY_AFTER_SECONDS = "5";
 
 /** `{"success": true, "data": …}` */
 export function success(context: Context, data: unknown, status: ContentfulStatusCode = 200): Response {
-  return context.json({ success: true, data }, status);
+  return sendJson(context, { success: true, data }, status);
 }
 
 /**
@@ -56,7 +57,7 @@ export function failure(context: Context, error: unknown): Response {
   const { code, message, details, headers } = toServiceError(error, context);
   if (code === "unauthenticated") headers["WWW-Authenticate"] = "Bearer";
   if (code === "unavailable") headers["Retry-After"] = RETRY_AFTER_SECONDS;
-  return context.json({ success: false, error: message, message, code, details }, STATUS[code], headers);
+  return sendJson(context, { success: false, error: message, message, code, details }, STATUS[code], headers);
 }
 
 function toServiceError(error: unknown, context: Context): ServiceError {

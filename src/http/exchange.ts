@@ -15,6 +15,13 @@ export interface Edge {
 /** The route of a request that no route takes. */
 export const NO_ROUTE = "(none)";
 
+/** Takes note of bytes that a request brings. */
+export function countIn({ env }: { env: Exchange }): (count: number) => void {
+  return (count) => {
+    env.bytesIn += count;
+  };
+}
+
 /** It is the environment of a request's context (`context.env`), filled in on the way. */
 export class Exchange {
   readonly edge: Edge;
@@ -29,6 +36,8 @@ export class Exchange {
   /** The name of the token that let it through. */
   tokenName: string | undefined;
   status = 0;
+  /** Aborted when the client goes away; set by routes whose answers take long. */
+  signal: AbortSignal | undefined;
   /** Of bodies alone; headers do not count. */
   bytesIn = 0;
   bytesOut = 0;

@@ -1,5 +1,6 @@
 /** `GET /health`: whether what the server stands on answers. */
 import type { Context } from "hono";
+import { sendJson } from "./send.ts";
 
 /** Resolves when a part works; says on rejection why not. */
 type Check = (signal: AbortSignal) => Promise<void>;
@@ -41,7 +42,7 @@ export async function healthAnswer(context: Context, { about, checks }: HealthCh
     ...about(),
     checks: Object.fromEntries(results),
   };
-  return context.json(body, isHealthy ? 200 : 503, { "Cache-Control": "no-store" });
+  return sendJson(context, body, isHealthy ? 200 : 503, { "Cache-Control": "no-store" });
 }
 
 /** The result of a check, made once for all who ask at the same time. */

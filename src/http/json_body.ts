@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { ServiceError } from "../errors.ts";
 import type { Json } from "../collection/json.ts";
 import { BodyReader } from "./body_reader.ts";
+import { countIn } from "./exchange.ts";
 
 /** The most bytes in a JSON body. */
 export const MAX_JSON_BODY_BYTES = 1024 * 1024;
@@ -30,6 +31,7 @@ export async function readJsonBody(context: Context): Promise<Json> {
   }
   const body = new BodyReader(context.req.raw.body ?? new Blob([]).stream(), {
     idleTimeoutMs: IDLE_TIMEOUT_MS,
+    onBytes: countIn(context),
   });
   try {
     return parseJson(await readAll(body, MAX_JSON_BODY_BYTES), "The body");

@@ -30,6 +30,10 @@ export class Listener {
   #inFlight = 0;
   #isStopping = false;
   #onIdle: () => void = () => {};
+  readonly #onCompleted = () => {
+    this.#inFlight--;
+    if (this.#inFlight === 0) this.#onIdle();
+  };
 
   constructor(handler: Deno.ServeHandler<Deno.NetAddr>) {
     this.#handler = handler;
@@ -90,15 +94,12 @@ export class Listener {
     await Promise.race([finished, pause(1000)]);
   }
 
-  async #handle(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
-    if (this.#isStopping) return stopping();
+  #handle(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Response | Promise<Response> {
+    if (this.#isStopping && !request.url.endsWith("/livez")) return stopping();
     this.#inFlight++;
     // Settles when the answer has been sent to its end, or the connection broke.
-    void info.completed.catch(() => {}).finally(() => {
-      this.#inFlight--;
-      if (this.#inFlight === 0) this.#onIdle();
-    });
-    return await this.#handler(request, info);
+    info.completed.then(this.#onCompleted, this.#onCompleted);
+    return this.#handler(request, info);
   }
 }
 

@@ -10,6 +10,7 @@ import { compileSort, type Sort } from "../collection/sort.ts";
 import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
 import { readJsonBody } from "./json_body.ts";
+import { sendJson, sendText } from "./send.ts";
 
 const log = getLogger(["assets-server", "http"]);
 
@@ -145,7 +146,7 @@ export async function answerQuery(
 
 /** Answers `count=only`. */
 export function sendCount(context: Context, count: number, more: JsonObject = {}): Response {
-  return context.json({ success: true, data: [], count, ...more });
+  return sendJson(context, { success: true, data: [], count, ...more });
 }
 
 /** Sends documents as they come: one envelope, or one document a line if the client asked for NDJSON. */
@@ -191,7 +192,7 @@ async function ndjsonPage(context: Context, stream: DocumentStream): Promise<Res
   }
   const cursor = stream.nextCursor();
   if (stream.trailer) lines.push(`${JSON.stringify({ next_cursor: cursor, ...stream.trailer() })}\n`);
-  return context.body(lines.join(""), 200, {
+  return sendText(context, lines.join(""), 200, {
     "Content-Type": NDJSON,
     ...(cursor === null ? {} : { "X-Next-Cursor": cursor }),
   });
@@ -213,8 +214,10 @@ async function streamed(
       try {
         const text = first ?? await gather(pieces);
         first = undefined;
-        if (text === "") controller.close();
-        else controller.enqueue(encoder.encode(text));
+        if (text === "") return controller.close();
+        const bytes = encoder.encode(text);
+        context.env.bytesOut += bytes.length;
+        controller.enqueue(bytes);
       } catch (error) {
         log.warn("An answer broke off: {error}", { error });
         controller.error(error);

@@ -2,30 +2,27 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import { type App, type AppEnv, createApp, pathRest, route } from "../http/app.ts";
-import type { AccessTokens } from "../http/auth.ts";
 import { precondition, readChanges, sendDocument } from "../http/document.ts";
 import { success } from "../http/envelope.ts";
-import { healthAnswer, type HealthChecks } from "../http/health.ts";
+import { sendJson } from "../http/send.ts";
+import { operationRoutes, type OperationRoutesOptions } from "../http/operation_routes.ts";
 import { readJsonBody } from "../http/json_body.ts";
+import { traced } from "../observe/observed.ts";
 import { validate } from "../validation.ts";
 import { answerEntries } from "./entry_query.ts";
 import { createBody } from "./schema.ts";
 import type { RegistryService } from "./service.ts";
 
 /** What the routes need beside the use cases. */
-export interface RegistryRoutesOptions {
-  tokens: AccessTokens;
+export interface RegistryRoutesOptions extends OperationRoutesOptions {
   queryTimeoutMs: number;
-  health: HealthChecks;
 }
 
 /** The application of the mode `registry`. */
 export function registryRoutes(service: RegistryService, options: RegistryRoutesOptions): App {
   const app = createApp();
   const { tokens } = options;
-  route(app, tokens, "/health", {
-    GET: { access: "open", handle: (context) => healthAnswer(context, options.health) },
-  });
+  operationRoutes(app, options);
   route(app, tokens, "/asset_registry", {
     POST: { access: "write", handle: (context) => createEntry(context, service) },
   });
@@ -37,7 +34,7 @@ export function registryRoutes(service: RegistryService, options: RegistryRoutes
   route(app, tokens, "/asset_registries", {
     POST: {
       access: "read",
-      handle: (context) => answerEntries(context, service, options.queryTimeoutMs),
+      handle: (context) => traced("query", () => answerEntries(context, service, options.queryTimeoutMs)),
     },
   });
   route(app, tokens, "/check_health/:id", {
@@ -61,7 +58,9 @@ async function getEntry(context: Context<AppEnv>, service: RegistryService): Pro
   if (include) {
     // Health changes without the entry, so this answer has no entity tag.
     const { entry, health } = await service.getWithHealth(id);
-    return context.json({ success: true, data: { ...entry, health } }, 200, { "Cache-Control": "no-store" });
+    return sendJson(context, { success: true, data: { ...entry, health } }, 200, {
+      "Cache-Control": "no-store",
+    });
   }
   const { entry, etag } = await service.get(id);
   return sendDocument(context, entry, etag);
@@ -80,5 +79,5 @@ async function deleteEntry(context: Context<AppEnv>, service: RegistryService): 
 
 async function checkHealth(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
   const { said, health } = await service.checkHealth(pathRest(context, "/check_health/"));
-  return context.json({ success: true, data: said, health }, 200, { "Cache-Control": "no-store" });
+  return sendJson(context, { success: true, data: said, health }, 200, { "Cache-Control": "no-store" });
 }

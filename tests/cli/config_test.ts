@@ -31,6 +31,7 @@ Deno.test("readConfig() has a default for everything", () => {
     tokens: { read: [], write: [] },
     authTokensFile: undefined,
     access: { tls: undefined, origins: [], rateLimit: undefined, trustedProxies: [] },
+    log: { format: "text", level: "info" },
   });
   assertEquals(read({ mode: "registry" }).db, "data/registry.kv");
 });

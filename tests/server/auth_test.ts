@@ -25,6 +25,10 @@ const ROUTES: Record<string, Route[]> = {
   "assets-db": [
     { method: "GET", path: "/health", access: "open", status: 200 },
     { method: "HEAD", path: "/health", access: "open", status: 200 },
+    { method: "GET", path: "/livez", access: "open", status: 200 },
+    { method: "GET", path: "/readyz", access: "open", status: 200 },
+    { method: "GET", path: "/metrics", access: "read", status: 200 },
+    { method: "HEAD", path: "/metrics", access: "read", status: 200 },
     { method: "GET", path: "/asset/A:1-t", access: "read", status: 404 },
     { method: "HEAD", path: "/asset/A:1-t", access: "read", status: 404 },
     { method: "GET", path: "/asset-object/x", access: "read", status: 404 },
@@ -48,6 +52,9 @@ const ROUTES: Record<string, Route[]> = {
   ],
   "registry": [
     { method: "GET", path: "/health", access: "open", status: 200 },
+    { method: "GET", path: "/livez", access: "open", status: 200 },
+    { method: "GET", path: "/readyz", access: "open", status: 200 },
+    { method: "GET", path: "/metrics", access: "read", status: 200 },
     { method: "GET", path: "/asset_registry/x", access: "read", status: 404 },
     { method: "HEAD", path: "/asset_registry/x", access: "read", status: 404 },
     { method: "GET", path: "/check_health/x", access: "read", status: 404 },

@@ -62,9 +62,13 @@ export async function run(flags: string[], env: Environment = {}) {
 }
 
 /** Starts it and waits until it listens. */
-export async function start(flags: string[], env: Environment = {}): Promise<Program> {
+export async function start(
+  flags: string[],
+  env: Environment = {},
+  { isLogRead = true }: { isLogRead?: boolean } = {},
+): Promise<Program> {
   const child = command(flags, env).spawn();
-  const said = new Said(child.stderr);
+  const said = new Said(isLogRead ? child.stderr : new Blob([]).stream());
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   let url: string | undefined;
@@ -90,6 +94,7 @@ export async function start(flags: string[], env: Environment = {}): Promise<Pro
       } catch {
         // It has ended already.
       }
+      if (!isLogRead) await child.stderr.cancel();
       await Promise.all([child.status, output, said.whole]);
     },
   };

@@ -10,6 +10,7 @@ import { ServiceError } from "../../errors.ts";
 import { type App, type AppEnv, pathRest } from "../../http/app.ts";
 import { type AccessTokens, authorize } from "../../http/auth.ts";
 import { failure, statusOf } from "../../http/envelope.ts";
+import { countIn } from "../../http/exchange.ts";
 import { steadyStream } from "../../http/body_reader.ts";
 import type { ChunkChecksum, ResumableUploads } from "./resumable_uploads.ts";
 import { UploadLocker } from "./upload_locker.ts";
@@ -80,7 +81,7 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
     authorize(context, options.tokens, accessOf(request.method));
     checkProtocol(request, context);
     const checksum = readChecksum(request);
-    const guarded = guard(request, options.idleTimeoutMs);
+    const guarded = guard(request, options.idleTimeoutMs, countIn(context));
     const response = await chunkChecksum.run(checksum, () => server.handleWeb(guarded));
     if (response.status >= 400) {
       // What was refused unread would hold the connection up.
@@ -136,11 +137,12 @@ function accessOf(method: string): "open" | "read" | "write" {
 }
 
 /** Drops a body that stands still. */
-function guard(request: Request, idleTimeoutMs: number): Request {
+function guard(request: Request, idleTimeoutMs: number, onBytes: (count: number) => void): Request {
   if (!request.body) return request;
   const body = steadyStream(request.body, {
     idleTimeoutMs,
     hasLength: request.headers.has("Content-Length"),
+    onBytes,
   });
   return new Request(request.url, {
     method: request.method,

@@ -1,0 +1,28 @@
+/** Between the socket and the application: every request gets its exchange, which is measured and logged once it is over. */
+import { type App, withHarmlessMethod } from "./app.ts";
+import { type Edge, Exchange } from "./exchange.ts";
+
+/** Who is told of requests. */
+export interface Observer {
+  begin(exchange: Exchange): void;
+  /** @param isComplete whether the answer was sent to its end */
+  end(exchange: Exchange, end: { durationMs: number; isComplete: boolean }): void;
+}
+
+/** The handler of every request. */
+export function createFront(app: App, edge: Edge, observer: Observer): Deno.ServeHandler<Deno.NetAddr> {
+  return (request, { remoteAddr, completed }) => {
+    const harmless = withHarmlessMethod(request);
+    const exchange = new Exchange(edge, harmless, remoteAddr.hostname);
+    observer.begin(exchange);
+    const end = (isSent: boolean) => {
+      // Deno 2.9.6 takes a stream that was cancelled for one that was sent.
+      const isComplete = isSent && !exchange.signal?.aborted;
+      // How much came of a file whose download broke off is not known.
+      if (exchange.method === "HEAD" || !isComplete) exchange.bytesOut = 0;
+      observer.end(exchange, { durationMs: performance.now() - exchange.startedAt, isComplete });
+    };
+    completed.then(() => end(true), () => end(false));
+    return app.fetch(harmless, exchange);
+  };
+}
