@@ -1,33 +1,36 @@
 /** `assets-server health`: the container's health check. */
-import { ConfigError } from "./config.ts";
+import type { Command } from "commander";
+import { ServiceClient } from "../client/service_client.ts";
+import { asJsonObject, type JsonObject } from "../collection/json.ts";
+import { type ConnectionFlags, connectionOf, withConnection } from "./client/connection_flags.ts";
+import { print } from "./client/terminal.ts";
 
 const TIMEOUT_MS = 5000;
 
-/**
- * Resolves if the server says that it is healthy.
- *
- * @param server its URL; else from `ASSETS_SERVER_URL`, else on this machine
- * @throws {Error} with one line that says why not
- */
-export async function checkHealth(
-  server: string | undefined,
-  environment: (name: string) => string | undefined,
-): Promise<void> {
-  const base = server ??
-    (environment("ASSETS_SERVER_URL") || `http://localhost:${environment("PORT") || "4000"}`);
-  if (!/^https?:\/\//i.test(base) || !URL.canParse(base)) {
-    throw new ConfigError(`--server must be an http(s) URL, not ${JSON.stringify(base)}`);
-  }
-  const response = await ask(base);
-  const said = await response.text();
-  if (!response.ok) throw new Error(`${base} is unhealthy: ${said}`);
-  await Deno.stdout.write(new TextEncoder().encode(`${base} is healthy\n`));
+/** Adds the command. */
+export function addHealthCommand(program: Command): void {
+  withConnection(
+    program.command("health")
+      .summary("ask a running server how it is; exit code 0 if it is healthy, 1 if not")
+      .description("Asks a running server how it is; exit code 0 if it is healthy, 1 if not.")
+      .addHelpText("after", "\nExample:\n  assets-server health --server http://localhost:4001 && echo fine")
+      .action(checkHealth),
+  );
 }
 
-async function ask(base: string): Promise<Response> {
-  try {
-    return await fetch(`${base.replace(/\/+$/, "")}/health`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch (error) {
-    throw new Error(`${base} does not answer: ${error instanceof Error ? error.message : error}`);
-  }
+/** @throws {Error} with one line that says why it is not healthy */
+async function checkHealth(flags: ConnectionFlags): Promise<void> {
+  const client = new ServiceClient(connectionOf(flags));
+  const { isHealthy, said } = await client.health({ timeoutMs: TIMEOUT_MS });
+  if (flags.json) await print(`${JSON.stringify(said)}\n`);
+  if (!isHealthy) throw new Error(`${client.server} is unhealthy${reasonsOf(said)}.`);
+  if (!flags.json) await print(`${client.server} is healthy\n`);
+}
+
+function reasonsOf({ checks }: JsonObject): string {
+  const reasons = Object.entries(asJsonObject(checks)).flatMap(([name, check]) => {
+    const { status, error } = asJsonObject(check);
+    return status === "healthy" ? [] : [`${name}: ${typeof error === "string" ? error : status}`];
+  });
+  return reasons.length === 0 ? "" : `: ${reasons.join("; ")}`;
 }

@@ -1,13 +1,24 @@
 /** The command line: what can be called, with which flags, and how its mistakes are answered. */
 import { Command, CommanderError, Option } from "commander";
 import deno from "../../deno.json" with { type: "json" };
+import { addInfoCommand, addRemoveCommand, addUpdateCommand } from "./client/asset_commands.ts";
+import { addCompletionsCommand } from "./client/completions_command.ts";
+import { explain } from "./client/explain.ts";
+import { Interrupted } from "./client/interrupt.ts";
+import { addPullCommand } from "./client/pull_command.ts";
+import { addPushCommand } from "./client/push_command.ts";
+import { addRegistryCommand } from "./client/registry_commands.ts";
+import { addSearchCommand } from "./client/search_command.ts";
+import { addExportCommand, addImportCommand } from "./client/transfer_commands.ts";
 import { ConfigError, readConfig } from "./config.ts";
-import { checkHealth } from "./health_command.ts";
-import { serve } from "./serve_command.ts";
+import { addHealthCommand } from "./health_command.ts";
 import { type Setting, type SettingName, SETTINGS, type SettingTexts } from "./settings.ts";
 
-/** Exit codes: all went well; something failed; the command line or the environment is wrong. */
-const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+/**
+ * Exit codes: all went well; something failed; the command line or the environment is wrong; Ctrl-C ended it (128 and the
+ * number of SIGINT, as shells have it).
+ */
+const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 const ENVIRONMENT_ONLY = Object.values<Setting>(SETTINGS).filter(({ flag }) => flag === undefined);
 
@@ -22,10 +33,26 @@ Examples:
   assets-server                                   an Assets DB on this machine, data in ./data
   assets-server --mode registry --port 4001       a registry
   assets-server --s3-bucket models --s3-endpoint http://127.0.0.1:9000
-  curl -F asset=@model.bin -F 'asset_metadata={"asset_name":"M","asset_version":{"version":"1","tag":"a"}}' \\
-    http://localhost:4000/upload_asset
+  assets-server push model.bin --name M --version 1.0 --tag initial
+  assets-server search 'size>1GB' --sort -size
+  assets-server pull M:1.0-initial
 
-Exit codes: 0 fine, 1 something failed, 2 a flag or a variable is wrong.`;
+Exit codes: 0 fine, 1 something failed, 2 a flag, an argument or a variable is wrong, 130 ended by Ctrl-C.`;
+
+/** What speaks to a running server, in the order of `--help`. */
+const COMMANDS = [
+  addPushCommand,
+  addPullCommand,
+  addSearchCommand,
+  addInfoCommand,
+  addUpdateCommand,
+  addRemoveCommand,
+  addImportCommand,
+  addExportCommand,
+  addRegistryCommand,
+  addHealthCommand,
+  addCompletionsCommand,
+];
 
 /**
  * Runs the program.
@@ -40,35 +67,47 @@ export async function runProgram(args: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (error instanceof ConfigError) return fail(error.message, EXIT.usage);
-    return fail(error instanceof Error ? error.message : String(error), EXIT.failed);
+    if (error instanceof Interrupted) return fail(error.message, EXIT.interrupted);
+    // Who reads our output has seen enough, as head(1) does.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok;
+    return fail(explain(error), EXIT.failed);
   }
 }
 
-function makeProgram(): Command {
+/** The program with all its commands. */
+export function makeProgram(): Command {
   const program = new Command("assets-server")
     .description("Keeps models, policies and other assets with their metadata, and finds them again.")
     .version(deno.version, "--version", "print the version")
     .helpOption("--help", "print this help")
     .addHelpText("after", HELP)
-    .configureOutput({
-      outputError: (text, write) => write(`assets-server: ${text.replace(/^error: /, "")}`),
-    })
     .exitOverride()
-    // What follows a command is the command's own: both may have a --name.
+    // What follows a command is the command's own: both may have a --name and a --version.
     .enablePositionalOptions()
-    .allowExcessArguments(false);
+    .usage("[options] [command]")
+    .argument("[command]");
   for (const [name, setting] of Object.entries(SETTINGS)) addFlag(program, name, setting);
-  program.action(async () => {
+  program.action(async (unknown?: string) => {
+    if (unknown !== undefined) {
+      throw new ConfigError(`unknown command ${JSON.stringify(unknown)}; assets-server --help lists them`);
+    }
+    // The other commands do without the server's modules, and start sooner.
+    const { serve } = await import("./serve_command.ts");
     await serve(readConfig(flagTexts(program), (name) => Deno.env.get(name)));
   });
-  program.command("health")
-    .description("ask a running server how it is; exit code 0 if it is healthy, 1 if not")
-    .helpOption("--help", "print this help")
-    .option("--server <URL>", "the server [ASSETS_SERVER_URL] (default: http://localhost:<PORT or 4000>)")
-    .action(async (options: { server?: string }) => {
-      await checkHealth(options.server, (name) => Deno.env.get(name));
-    });
+  program.commandsGroup("Commands, for a running server (each has its own --help):");
+  for (const add of COMMANDS) add(program);
+  answerMistakes(program, program.name());
   return program;
+}
+
+/** Has mistakes answered in one line that names the help of the command. */
+function answerMistakes(command: Command, called: string): void {
+  command.configureOutput({
+    outputError: (text, write) =>
+      write(`assets-server: ${oneLine(text.replace(/^error: /, ""))}; see ${called} --help\n`),
+  });
+  for (const inner of command.commands) answerMistakes(inner, `${called} ${inner.name()}`);
 }
 
 function addFlag(
@@ -104,7 +143,11 @@ function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name);
 }
 
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}
+
 function fail(message: string, code: number): number {
-  Deno.stderr.writeSync(new TextEncoder().encode(`assets-server: ${message}\n`));
+  Deno.stderr.writeSync(new TextEncoder().encode(`assets-server: ${oneLine(message)}\n`));
   return code;
 }

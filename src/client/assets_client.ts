@@ -140,10 +140,14 @@ export class AssetsClient extends ServiceClient {
   /**
    * `GET /asset-object/<id>`: the file, or the rest of it. A redirect is followed; the token goes to this server alone.
    *
+   * @param where the asset's id, or the URL of a file that lives elsewhere
    * @throws {ClientError} `not_found`, `range_not_satisfiable`
    */
-  async object(id: string, options: OpenOptions = {}): Promise<OpenedObject> {
-    return await openObject(this.connection, id, options);
+  async object(where: string | URL, options: OpenOptions = {}): Promise<OpenedObject> {
+    const url = where instanceof URL
+      ? where.href
+      : this.connection.url(`/asset-object/${encodeURIComponent(where)}`);
+    return await openObject(this.connection, url, options);
   }
 
   /** `HEAD /asset-object/<id>`: what `GET` would say of the file. */

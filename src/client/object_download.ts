@@ -25,10 +25,14 @@ export interface OpenedObject {
 /** As many as browsers follow (Fetch standard, "HTTP-redirect fetch"). */
 const MAX_REDIRECTS = 20;
 
-/** Opens it; see `AssetsClient.object`. */
+/**
+ * Opens it; see `AssetsClient.object`.
+ *
+ * @param first where to begin
+ */
 export async function openObject(
   connection: Connection,
-  id: string,
+  first: string,
   { start = 0, ifRange, signal }: OpenOptions,
 ): Promise<OpenedObject> {
   const headers: Record<string, string> = {};
@@ -38,10 +42,26 @@ export async function openObject(
     headers.Range = `bytes=${start}-`;
     if (ifRange !== undefined) headers["If-Range"] = ifRange;
   }
-  const first = connection.url(`/asset-object/${encodeURIComponent(id)}`);
   const response = await followed(connection, first, { headers, signal });
   if (!response.body) throw badRange("The server sent no file.");
-  return { body: response.body, ...describe(response, start) };
+  const body = namedFailures(response.body, (read) => connection.read(read, signal));
+  return { body, ...describe(response, start) };
+}
+
+/** The stream, whose failures are made typed by `guarded`. */
+function namedFailures(
+  stream: ReadableStream<Uint8Array>,
+  guarded: <T>(read: () => Promise<T>) => Promise<T>,
+): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await guarded(() => reader.read());
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
 }
 
 /** Follows redirects by hand: `fetch` would hide which request still carries the token. */
@@ -50,7 +70,7 @@ async function followed(
   first: string,
   input: { headers: Record<string, string>; signal?: AbortSignal },
 ): Promise<Response> {
-  const home = new URL(first).origin;
+  const home = new URL(connection.server).origin;
   let url = first;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const request = { ...input, accept: [301, 302, 303, 307, 308] };

@@ -1,0 +1,175 @@
+/** `assets-server search`: assets by words or by a filter, as a table or for programs. */
+import type { Command } from "commander";
+import { AssetsClient } from "../../client/assets_client.ts";
+import { asJsonObject, type Json, type JsonObject } from "../../collection/json.ts";
+import { ConfigError } from "../config.ts";
+import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
+import { ASSET_WORDS, filterOf } from "./filter_words.ts";
+import { interruptible } from "./interrupt.ts";
+import { Listing, type ListingColumn, type OutputForm, outputForm } from "./listing.ts";
+import { count, formatBytes } from "./quantities.ts";
+import { note, outputColumns, print } from "./terminal.ts";
+
+/** The flags of everything that lists documents. */
+export interface ListFlags extends ConnectionFlags {
+  ndjson?: boolean;
+  limit?: string;
+  sort?: string;
+  fields?: string;
+  count?: boolean;
+}
+
+/** How many rows a terminal is shown unless more are asked for. */
+const TERMINAL_LIMIT = 50;
+/** The largest page of the server. */
+const MAX_PAGE = 10_000;
+
+/** What `search` says of its words. */
+export const WORDS_HELP = `
+Words, joined by "and":
+  llama                    the name has "llama" in it
+  name=llama*              * stands for anything; without one the whole value must match
+  version=1.0 tag=base     likewise uri, file, type, id, db, url, sha256
+  tags=nlp,checked         has all of these tags
+  size>=1GB                = != > >= < <=; quote them for the shell
+  quality.score>0.8        any other key is one of the metadata
+  '{"asset_tags":"nlp"}'   a MongoDB filter`;
+
+const EXAMPLES = `${WORDS_HELP}
+
+Examples:
+  assets-server search llama 'size>1GB' --sort -size
+  assets-server search tags=nlp license=mit --fields uri,size,asset_metadata.license
+  assets-server search '{"asset_metadata.score":{"$gte":0.9}}' --ndjson | jq .asset_uri
+  assets-server search --count`;
+
+/** The columns of assets when none are chosen. */
+export const ASSET_COLUMNS: ListingColumn[] = [
+  { title: "URI", cut: "middle", text: (asset) => plain(asset.asset_uri) || plain(asset.asset_name) },
+  { title: "SIZE", align: "right", text: (asset) => sizeText(asJsonObject(asset.asset_file_info).file_size) },
+  { title: "TYPE", text: (asset) => plain(asJsonObject(asset.asset_file_info).file_type) },
+  { title: "TAGS", text: (asset) => plain(asset.asset_tags) },
+];
+
+/** The fields that those columns need. */
+export const ASSET_COLUMN_FIELDS =
+  "asset_uri,asset_name,asset_file_info.file_size,asset_file_info.file_type,asset_tags";
+
+/** Adds the command. */
+export function addSearchCommand(program: Command): void {
+  withConnection(withListFlags(
+    program.command("search")
+      .summary("find assets by words or by a filter")
+      .description(
+        "Finds assets. On a terminal it shows a table, in a pipe lines of fields with tabs between them.",
+      )
+      .argument("[words...]", "what to look for; nothing finds everything")
+      .option("--count", "only say how many there are")
+      .addHelpText("after", EXAMPLES)
+      .action(async (words: string[], flags: ListFlags) => {
+        await interruptible((signal) => search(words, flags, signal));
+      }),
+  ));
+}
+
+/** Adds the flags of everything that lists documents. */
+export function withListFlags(command: Command): Command {
+  return command
+    .option("--ndjson", "print JSON, one object a line, as it comes")
+    .option("--limit <number>", `at most so many (default: ${TERMINAL_LIMIT} in a table, else all)`)
+    .option("--sort <fields>", "fields, comma-separated, with - in front for descending: -size,name")
+    .option("--fields <fields>", "the fields to show, comma-separated: uri,size,asset_metadata.license");
+}
+
+async function search(words: string[], flags: ListFlags, signal: AbortSignal): Promise<void> {
+  const filter = filterOf(words, ASSET_WORDS);
+  const form = outputForm(flags);
+  const client = new AssetsClient(connectionOf(flags, { signal }));
+  if (flags.count) {
+    const number = await client.countAssets(filter, { signal });
+    await print(flags.json ? `${JSON.stringify({ count: number })}\n` : `${number}\n`);
+    return;
+  }
+  const paths = fieldPaths(flags.fields);
+  const limit = limitOf(flags.limit, form);
+  const fields = paths?.join(",") ?? (form === "table" || form === "lines" ? ASSET_COLUMN_FIELDS : undefined);
+  const options = { sort: sortPaths(flags.sort), fields, signal };
+  const listing = new Listing(form, paths === undefined ? ASSET_COLUMNS : columnsOf(paths), outputColumns());
+  const found = limit === undefined || limit > MAX_PAGE
+    ? client.assetStream(filter, options)
+    : (await client.assets(filter, { ...options, limit })).data;
+  await list(found, limit, listing);
+  if (form === "table" && flags.limit === undefined && listing.count === limit) {
+    const total = await client.countAssets(filter, { signal });
+    if (total > limit) {
+      await note(`${listing.count} of ${count(total, "asset")}; --limit ${total} shows all.\n`);
+    }
+  }
+}
+
+async function list(
+  found: Iterable<JsonObject> | AsyncIterable<JsonObject>,
+  limit: number | undefined,
+  listing: Listing,
+): Promise<void> {
+  for await (const document of found) {
+    await listing.add(document);
+    if (listing.count === limit) break;
+  }
+  await listing.end();
+}
+
+/** @throws {ConfigError} */
+export function limitOf(text: string | undefined, form: OutputForm): number | undefined {
+  if (text === undefined) return form === "table" ? TERMINAL_LIMIT : undefined;
+  if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text);
+  throw new ConfigError(`--limit must be a number from 1, not ${JSON.stringify(text)}`);
+}
+
+/** The full paths of `uri,size,asset_metadata.x`. */
+function fieldPaths(text: string | undefined): string[] | undefined {
+  return text?.split(",").map((field) => fullPath(field.trim())).filter((path) => path !== "");
+}
+
+function sortPaths(text: string | undefined): string | undefined {
+  return text?.split(",").map((field) => {
+    const name = field.trim();
+    return name.startsWith("-") ? `-${fullPath(name.slice(1))}` : fullPath(name);
+  }).join(",");
+}
+
+function fullPath(name: string): string {
+  const { texts, lists, sizes } = ASSET_WORDS;
+  for (const words of [texts, lists, sizes]) if (Object.hasOwn(words, name)) return words[name] ?? name;
+  return name;
+}
+
+function columnsOf(paths: string[]): ListingColumn[] {
+  return paths.map((path, index): ListingColumn => {
+    const isSize = path === ASSET_WORDS.sizes.size;
+    return {
+      title: path.replace(/^asset_(metadata|file_info|version)\./, "").replace(/^asset_/, "").toUpperCase(),
+      cut: index === 0 ? "middle" : "end",
+      align: isSize ? "right" : "left",
+      text: (document) => isSize ? sizeText(valueAt(document, path)) : plain(valueAt(document, path)),
+      rawText: (document) => plain(valueAt(document, path)),
+    };
+  });
+}
+
+function valueAt(document: JsonObject, path: string): Json | undefined {
+  let here: Json | undefined = document;
+  for (const key of path.split(".")) here = asJsonObject(here)[key];
+  return here;
+}
+
+function sizeText(value: Json | undefined): string {
+  return typeof value === "number" ? formatBytes(value) : "";
+}
+
+/** A value in a cell. */
+export function plain(value: Json | undefined): string {
+  if (value === undefined || value === null) return "";
+  if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.join(", ");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

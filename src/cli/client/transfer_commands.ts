@@ -1,0 +1,131 @@
+/** `assets-server import`, `export`: every document, as NDJSON. */
+import type { Command } from "commander";
+import { AssetsClient } from "../../client/assets_client.ts";
+import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
+import { ASSET_WORDS, filterOf } from "./filter_words.ts";
+import { type ImportedLine, importLines } from "./import_lines.ts";
+import { fileError, openInput } from "./input.ts";
+import { interruptible } from "./interrupt.ts";
+import { Listing } from "./listing.ts";
+import { count } from "./quantities.ts";
+import { note, print, printable, writeAll } from "./terminal.ts";
+
+interface ImportFlags extends ConnectionFlags {
+  skipExisting?: boolean;
+}
+
+interface ExportFlags extends ConnectionFlags {
+  output?: string;
+}
+
+/** Adds the command `import`. */
+export function addImportCommand(program: Command): void {
+  withConnection(
+    program.command("import")
+      .summary("create assets from NDJSON")
+      .description(
+        "Creates an asset for each line of NDJSON, which is what export writes. Files stay where they are.",
+      )
+      .argument("<file>", "the NDJSON, - for standard input")
+      .option("--skip-existing", "count what is there already as done, so that an import can be repeated")
+      .addHelpText(
+        "after",
+        `
+A line that is refused is named on standard error and does not stop the others; the exit code is 1 then.
+--json prints what became of each line.
+
+Examples:
+  assets-server import assets.ndjson
+  assets-server export --server http://old:4000 | assets-server import - --server http://new:4000 --skip-existing`,
+      )
+      .action(async (file: string, flags: ImportFlags) => {
+        await interruptible((signal) => importFile(file, flags, signal));
+      }),
+  );
+}
+
+/** Adds the command `export`. */
+export function addExportCommand(program: Command): void {
+  withConnection(
+    program.command("export")
+      .summary("write assets as NDJSON")
+      .description("Writes every asset, or those that words find, as NDJSON: one JSON object a line.")
+      .argument("[words...]", "as in search")
+      .option("-o, --output <file>", "the file to write (default: standard output)")
+      .addHelpText(
+        "after",
+        `
+Examples:
+  assets-server export -o assets.ndjson
+  assets-server export tags=nlp | gzip > nlp.ndjson.gz`,
+      )
+      .action(async (words: string[], flags: ExportFlags) => {
+        await interruptible((signal) => exportAll(words, flags, signal));
+      }),
+  );
+}
+
+async function importFile(path: string, flags: ImportFlags, signal: AbortSignal): Promise<void> {
+  const client = new AssetsClient(connectionOf(flags, { signal }));
+  const totals = { created: 0, skipped: 0, failed: 0 };
+  for await (const line of importLines(client, await openInput(path), signal)) {
+    const kind = line.isCreated
+      ? "created"
+      : flags.skipExisting && line.code === "already_exists"
+      ? "skipped"
+      : "failed";
+    totals[kind]++;
+    if (flags.json) await print(`${JSON.stringify(toJson(line))}\n`);
+    if (kind === "failed") {
+      await note(`line ${line.line}: ${printable(line.error ?? line.code ?? "it was refused")}\n`);
+    }
+  }
+  const { created, skipped, failed } = totals;
+  if (!flags.json) {
+    const rest = skipped > 0 ? `, ${skipped} were there already` : "";
+    await print(`${count(created, "asset")} created${rest}\n`);
+  }
+  if (failed > 0) throw new Error(`${count(failed, "line")} could not be imported.`);
+}
+
+function toJson({ line, isCreated, id, asset_uri, code, error }: ImportedLine) {
+  return { line, success: isCreated, id, asset_uri, code, error };
+}
+
+async function exportAll(words: string[], flags: ExportFlags, signal: AbortSignal): Promise<void> {
+  const client = new AssetsClient(connectionOf(flags, { signal }));
+  const found = client.assetStream(filterOf(words, ASSET_WORDS), { signal });
+  if (flags.output === undefined || flags.output === "-") {
+    const listing = new Listing("ndjson", []);
+    for await (const asset of found) await listing.add(asset);
+    await listing.end();
+    return;
+  }
+  const written = await writeFile(flags.output, found);
+  const facts = { path: flags.output, count: written };
+  await print(
+    flags.json ? `${JSON.stringify(facts)}\n` : `${count(written, "asset")} in ${printable(flags.output)}\n`,
+  );
+}
+
+/** Writes NDJSON to a file that appears when it is whole. Returns how many lines. */
+async function writeFile(path: string, documents: AsyncIterable<unknown>): Promise<number> {
+  const part = `${path}.part`;
+  let written = 0;
+  try {
+    using file = await Deno.create(part);
+    const encoder = new TextEncoder();
+    for await (const document of documents) {
+      await writeAll(file, encoder.encode(`${JSON.stringify(document)}\n`));
+      written++;
+    }
+    await file.sync();
+  } catch (error) {
+    await Deno.remove(part).catch(() => {});
+    throw error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied
+      ? fileError(error, path)
+      : error;
+  }
+  await Deno.rename(part, path);
+  return written;
+}
