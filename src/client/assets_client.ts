@@ -48,8 +48,11 @@ export class AssetsClient extends ServiceClient {
   }
 
   /** `GET /asset/<uri or id>` */
-  async asset(uri: string, options: { signal?: AbortSignal } = {}): Promise<{ asset: Asset; etag: string }> {
-    const { body, headers } = await this.connection.json(assetPath(uri), options);
+  async asset(
+    uri: string,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<{ asset: Asset; etag: string }> {
+    const { body, headers } = await this.connection.json(assetPath(uri), { signal });
     return { asset: readAsset(dataOf(body)), etag: headers.get("ETag") ?? "" };
   }
 
@@ -107,8 +110,8 @@ export class AssetsClient extends ServiceClient {
   }
 
   /** How many assets match. */
-  async countAssets(filter: Filter, options: { signal?: AbortSignal } = {}): Promise<number> {
-    return await queryCount(this.connection, "/assets", filter, options.signal);
+  async countAssets(filter: Filter, { signal }: { signal?: AbortSignal } = {}): Promise<number> {
+    return await queryCount(this.connection, "/assets", filter, signal);
   }
 
   /**
@@ -119,16 +122,16 @@ export class AssetsClient extends ServiceClient {
    */
   async *createAssets(
     lines: RequestInput["body"],
-    options: { signal?: AbortSignal } = {},
+    { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<BulkResult, void, undefined> {
     const headers = { "Content-Type": "application/x-ndjson", Accept: "application/x-ndjson" };
-    const request = { method: "POST", body: lines, headers, timeoutMs: 0, ...options };
+    const request = { method: "POST", body: lines, headers, timeoutMs: 0, signal };
     const response = await this.connection.send("/assets/bulk", request);
     if (!response.body) return;
     const answers = linesOf(response.body);
     try {
       while (true) {
-        const next = await this.connection.read(() => answers.next(), options.signal);
+        const next = await this.connection.read(() => answers.next(), signal);
         if (next.done) return;
         if (next.value !== "") yield readBulkResult(this.connection.parse(next.value, response));
       }

@@ -1,7 +1,7 @@
 /**
  * The client of an assets-server, typed: every route of both modes, with errors that say what they are.
  *
- *     import { AssetsClient } from "assets-server/client";
+ *     import { AssetsClient } from "@aios/assets-server/client";
  *
  *     const assets = new AssetsClient({ server: "http://localhost:4000", token });
  *     for await (const asset of assets.assetStream({ asset_tags: "demo" })) …

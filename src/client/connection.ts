@@ -160,15 +160,20 @@ export function dataOf(body: JsonObject): JsonObject {
   return asJsonObject(body.data);
 }
 
-/** The innermost of what the runtime tells of a broken connection: the part that means something to people. */
+/** What the runtime tells of a broken connection, in the few words that mean something to people. */
 function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messagesOf(error).join(": ");
   const known =
     /connection refused|dns error|failed to lookup|certificate|reset by peer|timed out|no route to host|unreachable/i
-      .exec(text)?.[0];
-  if (known === undefined) return text.split("\n", 1)[0]?.replace(/\.$/, "") ?? "the connection broke";
-  const words = known.toLowerCase();
-  if (words === "dns error" || words === "failed to lookup") return "its name is not known";
-  if (words === "certificate") return `its certificate is not accepted (${text.split(": ").at(-1)})`;
-  return words === "reset by peer" ? "the connection was reset" : words;
+      .exec(text)?.[0].toLowerCase();
+  if (known === "dns error" || known === "failed to lookup") return "its name is not known";
+  if (known === "reset by peer") return "the connection was reset";
+  if (known === "certificate") return `its certificate is not accepted (${text.split(": ").at(-1)})`;
+  return known ?? text.split("\n", 1)[0]?.replace(/\.$/, "") ?? "the connection broke";
+}
+
+/** The messages of an error and of its causes. */
+function messagesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return error === undefined ? [] : [String(error)];
+  return [error.message, ...messagesOf(error.cause)];
 }

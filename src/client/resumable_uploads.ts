@@ -48,7 +48,7 @@ export class ResumableUploads {
    */
   async create(
     upload: NewUpload,
-    options: { signal?: AbortSignal } = {},
+    { signal }: { signal?: AbortSignal } = {},
   ): Promise<UploadState & { id: string }> {
     const metadata: Record<string, string> = {
       filename: upload.fileName,
@@ -56,7 +56,7 @@ export class ResumableUploads {
       asset_metadata: JSON.stringify(upload.metadata),
     };
     const response = await this.#connection.send("/uploads/", {
-      ...options,
+      signal,
       method: "POST",
       headers: {
         ...PROTOCOL,
@@ -81,9 +81,9 @@ export class ResumableUploads {
    *
    * @throws {ClientError} `not_found`, also when it has expired
    */
-  async state(id: string, options: { signal?: AbortSignal } = {}): Promise<UploadState> {
+  async state(id: string, { signal }: { signal?: AbortSignal } = {}): Promise<UploadState> {
     const { headers } = await this.#connection.send(uploadPath(id), {
-      ...options,
+      signal,
       method: "HEAD",
       headers: PROTOCOL,
     });
@@ -100,10 +100,10 @@ export class ResumableUploads {
     id: string,
     offset: number,
     body: Blob,
-    options: { signal?: AbortSignal } = {},
+    { signal }: { signal?: AbortSignal } = {},
   ): Promise<UploadState> {
     const response = await this.#connection.send(uploadPath(id), {
-      ...options,
+      signal,
       method: "PATCH",
       headers: {
         ...PROTOCOL,

@@ -23,9 +23,11 @@ export class ServiceClient {
   }
 
   /** `GET /health`. An unhealthy server is an answer, not an error. */
-  async health(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<HealthAnswer> {
-    const response = await this.connection.send("/health", { ...options, accept: [503] });
-    const text = await this.connection.read(() => response.text(), options.signal);
+  async health(
+    { signal, timeoutMs }: { signal?: AbortSignal; timeoutMs?: number } = {},
+  ): Promise<HealthAnswer> {
+    const response = await this.connection.send("/health", { signal, timeoutMs, accept: [503] });
+    const text = await this.connection.read(() => response.text(), signal);
     return { isHealthy: response.ok, said: this.connection.parse(text, response) };
   }
 

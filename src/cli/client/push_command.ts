@@ -95,7 +95,7 @@ async function push(paths: string[], flags: PushFlags, signal: AbortSignal): Pro
   }
   if (flags.dryRun) {
     for (const { path, uri, sizeBytes } of files) {
-      await print(printable(`${uri}\t${formatBytes(sizeBytes)}\t${path}`) + "\n");
+      await print(`${[uri, formatBytes(sizeBytes), path].map(printable).join("\t")}\n`);
     }
     return;
   }
@@ -174,7 +174,7 @@ class Batch {
       if (result.status === "unchanged") await progress.say("  was there already, with this content\n");
       else if (result.resumedAt > 0) await progress.say(`  went on at ${formatBytes(result.resumedAt)}\n`);
     } catch (error) {
-      await this.#failedWith(error, file, progress);
+      await this.#failedWith(error, file, upload.sentBytes, progress);
     } finally {
       line.end();
       this.#running.delete(upload);
@@ -187,25 +187,33 @@ class Batch {
     return `${JSON.stringify(facts)}\n`;
   }
 
-  async #failedWith(error: unknown, file: PlannedFile, progress: Progress): Promise<void> {
+  async #failedWith(error: unknown, file: PlannedFile, sentBytes: number, progress: Progress): Promise<void> {
     if (this.#context.signal.aborted) {
       // The first to notice knows where all the others stand.
-      this.#fatal ??= this.#interrupted();
+      this.#fatal ??= new Interrupted(`Interrupted. ${this.#standing()}`);
     } else if (this.#files.length === 1 || isFatal(error)) {
-      this.#fatal ??= error;
+      this.#fatal ??= sentBytes > 0 && isLost(error)
+        ? new Error(`${explain(error)} ${this.#standing()}`)
+        : error;
     } else {
       this.#failed++;
       await progress.say(`${printable(file.name)}: ${explain(error)}\n`);
     }
   }
 
-  #interrupted(): Interrupted {
-    const standing = [...this.#running].filter(([{ offset }]) => offset > 0).map(([{ offset }, file]) =>
-      `${formatBytes(offset)} of ${formatBytes(file.sizeBytes)} of ${printable(file.name)}`
-    );
-    const kept = standing.length === 0 ? "" : ` The server has ${standing.join(", ")}.`;
-    return new Interrupted(`Interrupted.${kept} Run the same command again to go on.`);
+  /** What is kept, and how to go on. */
+  #standing(): string {
+    const standing = [...this.#running].filter(([{ sentBytes }]) => sentBytes > 0).map((
+      [{ sentBytes }, file],
+    ) => `${formatBytes(sentBytes)} of ${formatBytes(file.sizeBytes)} of ${printable(file.name)}`);
+    const sent = standing.length === 0 ? "" : `${standing.join(", ")} were sent. `;
+    return `${sent}Run the same command again to go on.`;
   }
+}
+
+/** Whether it was the connection that failed. */
+function isLost(error: unknown): boolean {
+  return error instanceof ClientError && error.isPassing;
 }
 
 /** Whether the next file would fail as well. */

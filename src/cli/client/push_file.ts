@@ -37,8 +37,10 @@ export class FilePush {
   readonly #context: PushContext;
   readonly #progress: ProgressFile;
   readonly #key: string;
-  /** How many bytes the server has, as far as is known. */
-  offset = 0;
+  /** How many bytes were sent; the server may have a little less. */
+  sentBytes = 0;
+  /** How many bytes the server has, as far as it said so. */
+  #offset = 0;
 
   constructor(file: PlannedFile, context: PushContext, progress: ProgressFile) {
     this.#file = file;
@@ -121,7 +123,7 @@ export class FilePush {
         this.#stands(reached);
         if (asset) return asset;
       } catch (error) {
-        const before = this.offset;
+        const before = this.#offset;
         await retries.next(error, this.#context.signal);
         this.#progress.phase("reconnecting");
         const state = await this.#standing(uploadId, retries);
@@ -137,10 +139,10 @@ export class FilePush {
     const { client, pieceBytes, signal } = this.#context;
     const { path, sizeBytes } = this.#file;
     using guard = new StallGuard();
-    const start = this.offset;
+    const start = this.#offset;
     const length = Math.min(pieceBytes, sizeBytes - start);
     const onBytes = (bytes: number) => {
-      this.#progress.at(start + bytes);
+      this.#sent(start + bytes);
       // The whole file may be read once more before the last piece is answered.
       guard.moved(bytes === length ? finishTimeoutMs(sizeBytes) : undefined);
     };
@@ -180,8 +182,13 @@ export class FilePush {
   }
 
   #stands(offset: number): void {
-    this.offset = offset;
-    this.#progress.at(offset);
+    this.#offset = offset;
+    this.#sent(offset);
+  }
+
+  #sent(bytes: number): void {
+    this.sentBytes = bytes;
+    this.#progress.at(bytes);
   }
 
   /** The URI is taken: by this very file, or by another one. */

@@ -128,7 +128,7 @@ async function planFile(
     sizeBytes: size,
     modifiedMs: mtime?.getTime() ?? 0,
     fileName,
-    fileType: description.fileType ?? getMimeType(fileName),
+    fileType: description.fileType ?? typeOf(fileName),
     metadata: {
       asset_name: assetName,
       asset_version: { version, tag },
@@ -136,6 +136,11 @@ async function planFile(
       asset_tags: tags,
     },
   };
+}
+
+/** By the file's name. Nobody looked into the file, so nothing is said of its character set. */
+function typeOf(fileName: string): string | undefined {
+  return getMimeType(fileName)?.split(";", 1)[0];
 }
 
 async function statOf(path: string): Promise<Deno.FileInfo> {
