@@ -1,0 +1,37 @@
+/** `assets-server registry …` and `health` against a real registry. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { refusedUrl } from "../../server/fake_server.ts";
+import { startTestServer } from "../../server/harness.ts";
+import { assertOneLine, User } from "../command_line.ts";
+
+Deno.test("registry add, ls, check and rm keep the list of Assets DBs", async () => {
+  await using registry = await startTestServer({ mode: "registry" });
+  await using server = await startTestServer();
+  await using user = await User.create(server, { REGISTRY_URL: registry.url });
+  const facts = ["--name", "The lab", "--id", "lab", "--tags", "pytorch,gpu", "--meta", "floor=3"];
+  assertEquals(await user.succeed(["registry", "add", server.url, ...facts]), "lab\n");
+  await user.succeed(["registry", "add", refusedUrl(), "--name", "away", "--id", "away"]);
+  assertMatch(await user.succeed(["registry", "ls", "tags=gpu", "floor>2"]), /^lab\tThe lab\t/);
+  const all = JSON.parse(await user.succeed(["registry", "ls", "--json"]));
+  assertEquals(all.map((entry: { asset_registry_id: string }) => entry.asset_registry_id), ["lab", "away"]);
+  assertMatch(await user.succeed(["registry", "check", "lab"]), /^lab is healthy \([\d.]+ ms\)\n$/);
+  assertOneLine(await user.run(["registry", "check", "away"]), 1, "could not be reached");
+  assertOneLine(await user.run(["registry", "rm", "away"]), 2, "--yes");
+  assertEquals(await user.succeed(["registry", "rm", "away", "--yes"]), "away is removed\n");
+  assertOneLine(await user.run(["registry", "check", "away"]), 1, "away");
+});
+
+Deno.test("registry commands say that a server is no registry", async () => {
+  await using server = await startTestServer();
+  await using user = await User.create(server);
+  assertOneLine(await user.run(["registry", "ls"]), 1, "--server");
+  assertOneLine(await user.run(["registry", "add", "http://x"]), 2, "--name");
+});
+
+Deno.test("health exits 0 for a healthy server, and 1 with one line for none", async () => {
+  await using server = await startTestServer();
+  await using user = await User.create(server);
+  assertEquals(await user.succeed(["health"]), `${server.url} is healthy\n`);
+  assertEquals(JSON.parse(await user.succeed(["health", "--json"])).message, "healthy");
+  assertOneLine(await user.run(["health", "--server", refusedUrl()]), 1, "connection refused");
+});
