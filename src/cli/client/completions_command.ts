@@ -99,14 +99,13 @@ ${paths.join("\n")}
   case "$path" in
 ${cases.join("\n")}
   esac
-  COMPREPLY=()
-  if [[ $values == *" $prev "* ]]; then
-    COMPREPLY=($(compgen -f -- "$cur"))
-  elif [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W "$flags" -- "$cur"))
-  elif [[ -n $words ]]; then
+  if [[ $values == *" $prev "* ]]; then words=""
+  elif [[ $cur == -* ]]; then words="$flags"
+  fi
+  if [[ -n $words ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
   else
+    local IFS=$'\n'
     COMPREPLY=($(compgen -f -- "$cur"))
   fi
 }

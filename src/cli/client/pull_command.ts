@@ -86,9 +86,10 @@ async function transfer(
   client: AssetsClient,
   file: PulledFile,
   target: FileTarget | OutputTarget,
-  { signal }: PullOptions,
+  { signal, output }: PullOptions,
 ): Promise<PullResult> {
-  await using progress = new Progress();
+  // On one terminal they would be drawn into each other.
+  await using progress = new Progress({ isQuiet: output === "-" && Deno.stdout.isTerminal() });
   const line = progress.file(file.name, file.sizeBytes);
   const download = new FilePull(file, target, { client, signal }, line);
   try {

@@ -6,17 +6,17 @@ import { asJsonObject, type JsonObject } from "../../collection/json.ts";
 import { ConfigError } from "../config.ts";
 import { metadataOf, splitList } from "./assignments.ts";
 import { type ConnectionFlags, connectionOf, REGISTRY_SERVER, withConnection } from "./connection_flags.ts";
-import { ASSET_WORDS, ENTRY_WORDS, filterOf } from "./filter_words.ts";
-import { Listing, type ListingColumn, outputForm } from "./listing.ts";
 import {
   ASSET_COLUMN_FIELDS,
   ASSET_COLUMNS,
-  limitOf,
-  type ListFlags,
+  columnsOf,
+  fieldPaths,
   plain,
-  withListFlags,
-  WORDS_HELP,
-} from "./search_command.ts";
+  sortPaths,
+} from "./asset_columns.ts";
+import { ASSET_WORDS, ENTRY_WORDS, filterOf } from "./filter_words.ts";
+import { Listing, type ListingColumn, outputForm } from "./listing.ts";
+import { limitOf, type ListFlags, withListFlags, WORDS_HELP } from "./search_command.ts";
 import { confirm, note, outputColumns, print, printable } from "./terminal.ts";
 
 interface AddFlags extends ConnectionFlags {
@@ -176,26 +176,26 @@ function addSearch(registry: Command): void {
         )
         .argument("[words...]", "what to look for; nothing finds everything")
         .addHelpText("after", `${WORDS_HELP}\n\nExample:\n  assets-server registry search llama 'size>1GB'`)
-        .action(async (words: string[], flags: ListFlags) => {
-          const form = outputForm(flags);
-          const isText = form === "table" || form === "lines";
-          const limit = limitOf(flags.limit, form);
-          const fields = flags.fields ?? (isText ? ASSET_COLUMN_FIELDS : undefined);
-          const options = { sort: flags.sort, limit, fields };
-          const { assets, sources } = await clientOf(flags).searchAssets(
-            filterOf(words, ASSET_WORDS),
-            options,
-          );
-          const listing = new Listing(form, ASSET_COLUMNS, outputColumns());
-          for (const asset of assets) await listing.add(asset);
-          await listing.end();
-          for (const { asset_registry_name: name, status, error } of sources) {
-            if (status !== "ok") {
-              await note(`${printable(name)}: ${status}${error ? ` (${printable(error)})` : ""}\n`);
-            }
-          }
-        }),
+        .action(searchEverywhere),
     ),
     REGISTRY_SERVER,
   );
+}
+
+async function searchEverywhere(words: string[], flags: ListFlags): Promise<void> {
+  const form = outputForm(flags);
+  const paths = fieldPaths(flags.fields);
+  const isText = form === "table" || form === "lines";
+  const { assets, sources } = await clientOf(flags).searchAssets(filterOf(words, ASSET_WORDS), {
+    sort: sortPaths(flags.sort),
+    limit: limitOf(flags.limit, form),
+    fields: paths?.join(",") ?? (isText ? ASSET_COLUMN_FIELDS : undefined),
+  });
+  const listing = new Listing(form, paths === undefined ? ASSET_COLUMNS : columnsOf(paths), outputColumns());
+  for (const asset of assets) await listing.add(asset);
+  await listing.end();
+  for (const { asset_registry_name: name, status, error } of sources) {
+    if (status === "ok") continue;
+    await note(`${printable(name)}: ${status}${error ? ` (${printable(error)})` : ""}\n`);
+  }
 }

@@ -2,8 +2,8 @@
 import { ClientError } from "../../client/client_error.ts";
 import { pause } from "./interrupt.ts";
 
-/** Tries in a row that get nowhere before it is given up; with the waits below that is about two minutes. */
-const MAX_TRIES = 8;
+/** Tries in a row that get nowhere before it is given up; with the waits below that is one to two minutes. */
+const MAX_TRIES = 10;
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 30_000;
 

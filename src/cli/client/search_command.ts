@@ -1,13 +1,14 @@
 /** `assets-server search`: assets by words or by a filter, as a table or for programs. */
 import type { Command } from "commander";
 import { AssetsClient } from "../../client/assets_client.ts";
-import { asJsonObject, type Json, type JsonObject } from "../../collection/json.ts";
+import type { JsonObject } from "../../collection/json.ts";
 import { ConfigError } from "../config.ts";
+import { ASSET_COLUMN_FIELDS, ASSET_COLUMNS, columnsOf, fieldPaths, sortPaths } from "./asset_columns.ts";
 import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
 import { ASSET_WORDS, filterOf } from "./filter_words.ts";
 import { interruptible } from "./interrupt.ts";
-import { Listing, type ListingColumn, type OutputForm, outputForm } from "./listing.ts";
-import { count, formatBytes } from "./quantities.ts";
+import { Listing, type OutputForm, outputForm } from "./listing.ts";
+import { count } from "./quantities.ts";
 import { note, outputColumns, print } from "./terminal.ts";
 
 /** The flags of everything that lists documents. */
@@ -42,18 +43,6 @@ Examples:
   assets-server search tags=nlp license=mit --fields uri,size,asset_metadata.license
   assets-server search '{"asset_metadata.score":{"$gte":0.9}}' --ndjson | jq .asset_uri
   assets-server search --count`;
-
-/** The columns of assets when none are chosen. */
-export const ASSET_COLUMNS: ListingColumn[] = [
-  { title: "URI", cut: "middle", text: (asset) => plain(asset.asset_uri) || plain(asset.asset_name) },
-  { title: "SIZE", align: "right", text: (asset) => sizeText(asJsonObject(asset.asset_file_info).file_size) },
-  { title: "TYPE", text: (asset) => plain(asJsonObject(asset.asset_file_info).file_type) },
-  { title: "TAGS", text: (asset) => plain(asset.asset_tags) },
-];
-
-/** The fields that those columns need. */
-export const ASSET_COLUMN_FIELDS =
-  "asset_uri,asset_name,asset_file_info.file_size,asset_file_info.file_type,asset_tags";
 
 /** Adds the command. */
 export function addSearchCommand(program: Command): void {
@@ -99,6 +88,7 @@ async function search(words: string[], flags: ListFlags, signal: AbortSignal): P
     ? client.assetStream(filter, options)
     : (await client.assets(filter, { ...options, limit })).data;
   await list(found, limit, listing);
+  if (form === "table" && listing.count === 0) await note("Nothing was found.\n");
   if (form === "table" && flags.limit === undefined && listing.count === limit) {
     const total = await client.countAssets(filter, { signal });
     if (total > limit) {
@@ -124,52 +114,4 @@ export function limitOf(text: string | undefined, form: OutputForm): number | un
   if (text === undefined) return form === "table" ? TERMINAL_LIMIT : undefined;
   if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text);
   throw new ConfigError(`--limit must be a number from 1, not ${JSON.stringify(text)}`);
-}
-
-/** The full paths of `uri,size,asset_metadata.x`. */
-function fieldPaths(text: string | undefined): string[] | undefined {
-  return text?.split(",").map((field) => fullPath(field.trim())).filter((path) => path !== "");
-}
-
-function sortPaths(text: string | undefined): string | undefined {
-  return text?.split(",").map((field) => {
-    const name = field.trim();
-    return name.startsWith("-") ? `-${fullPath(name.slice(1))}` : fullPath(name);
-  }).join(",");
-}
-
-function fullPath(name: string): string {
-  const { texts, lists, sizes } = ASSET_WORDS;
-  for (const words of [texts, lists, sizes]) if (Object.hasOwn(words, name)) return words[name] ?? name;
-  return name;
-}
-
-function columnsOf(paths: string[]): ListingColumn[] {
-  return paths.map((path, index): ListingColumn => {
-    const isSize = path === ASSET_WORDS.sizes.size;
-    return {
-      title: path.replace(/^asset_(metadata|file_info|version)\./, "").replace(/^asset_/, "").toUpperCase(),
-      cut: index === 0 ? "middle" : "end",
-      align: isSize ? "right" : "left",
-      text: (document) => isSize ? sizeText(valueAt(document, path)) : plain(valueAt(document, path)),
-      rawText: (document) => plain(valueAt(document, path)),
-    };
-  });
-}
-
-function valueAt(document: JsonObject, path: string): Json | undefined {
-  let here: Json | undefined = document;
-  for (const key of path.split(".")) here = asJsonObject(here)[key];
-  return here;
-}
-
-function sizeText(value: Json | undefined): string {
-  return typeof value === "number" ? formatBytes(value) : "";
-}
-
-/** A value in a cell. */
-export function plain(value: Json | undefined): string {
-  if (value === undefined || value === null) return "";
-  if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.join(", ");
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

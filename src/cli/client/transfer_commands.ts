@@ -7,8 +7,9 @@ import { type ImportedLine, importLines } from "./import_lines.ts";
 import { fileError, openInput } from "./input.ts";
 import { interruptible } from "./interrupt.ts";
 import { Listing } from "./listing.ts";
+import { Progress, type ProgressFile } from "./progress.ts";
 import { count } from "./quantities.ts";
-import { note, print, printable, writeAll } from "./terminal.ts";
+import { print, printable, writeAll } from "./terminal.ts";
 
 interface ImportFlags extends ConnectionFlags {
   skipExisting?: boolean;
@@ -68,7 +69,9 @@ Examples:
 async function importFile(path: string, flags: ImportFlags, signal: AbortSignal): Promise<void> {
   const client = new AssetsClient(connectionOf(flags, { signal }));
   const totals = { created: 0, skipped: 0, failed: 0 };
-  for await (const line of importLines(client, await openInput(path), signal)) {
+  await using progress = new Progress({ isQuiet: flags.json && Deno.stdout.isTerminal() });
+  const input = (await openInput(path)).pipeThrough(counted(progress.file(path, await sizeOf(path))));
+  for await (const line of importLines(client, input, signal)) {
     const kind = line.isCreated
       ? "created"
       : flags.skipExisting && line.code === "already_exists"
@@ -77,15 +80,29 @@ async function importFile(path: string, flags: ImportFlags, signal: AbortSignal)
     totals[kind]++;
     if (flags.json) await print(`${JSON.stringify(toJson(line))}\n`);
     if (kind === "failed") {
-      await note(`line ${line.line}: ${printable(line.error ?? line.code ?? "it was refused")}\n`);
+      await progress.say(`line ${line.line}: ${printable(line.error ?? line.code ?? "it was refused")}\n`);
     }
   }
   const { created, skipped, failed } = totals;
-  if (!flags.json) {
-    const rest = skipped > 0 ? `, ${skipped} were there already` : "";
-    await print(`${count(created, "asset")} created${rest}\n`);
-  }
+  const rest = skipped > 0 ? `, ${skipped} were there already` : "";
+  await progress.say(flags.json ? "" : `${count(created, "asset")} created${rest}\n`, print);
   if (failed > 0) throw new Error(`${count(failed, "line")} could not be imported.`);
+}
+
+/** Passes bytes on and shows how many. */
+function counted({ at }: ProgressFile): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let bytes = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      at(bytes += chunk.length);
+      controller.enqueue(chunk);
+    },
+  });
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  if (path === "-") return undefined;
+  return await Deno.stat(path).then(({ isFile, size }) => isFile ? size : undefined, () => undefined);
 }
 
 function toJson({ line, isCreated, id, asset_uri, code, error }: ImportedLine) {

@@ -1,0 +1,67 @@
+/** Assets as rows: the columns of a list, chosen or not, and the short names of their fields. */
+import { asJsonObject, type Json, type JsonObject } from "../../collection/json.ts";
+import { ASSET_WORDS } from "./filter_words.ts";
+import type { ListingColumn } from "./listing.ts";
+import { formatBytes } from "./quantities.ts";
+
+/** The columns of assets when none are chosen. */
+export const ASSET_COLUMNS: ListingColumn[] = [
+  { title: "URI", cut: "middle", text: (asset) => plain(asset.asset_uri) || plain(asset.asset_name) },
+  { title: "SIZE", align: "right", text: (asset) => sizeText(asJsonObject(asset.asset_file_info).file_size) },
+  { title: "TYPE", text: (asset) => plain(asJsonObject(asset.asset_file_info).file_type) },
+  { title: "TAGS", text: (asset) => plain(asset.asset_tags) },
+];
+
+/** The fields that those columns need. */
+export const ASSET_COLUMN_FIELDS =
+  "asset_uri,asset_name,asset_file_info.file_size,asset_file_info.file_type,asset_tags";
+
+/** The full paths of `uri,size,asset_metadata.x`. */
+export function fieldPaths(text: string | undefined): string[] | undefined {
+  return text?.split(",").map((field) => fullPath(field.trim())).filter((path) => path !== "");
+}
+
+/** The full paths of `-size,name`, as the server takes them. */
+export function sortPaths(text: string | undefined): string | undefined {
+  return text?.split(",").map((field) => {
+    const name = field.trim();
+    return name.startsWith("-") ? `-${fullPath(name.slice(1))}` : fullPath(name);
+  }).join(",");
+}
+
+function fullPath(name: string): string {
+  const { texts, lists, sizes } = ASSET_WORDS;
+  for (const words of [texts, lists, sizes]) if (Object.hasOwn(words, name)) return words[name] ?? name;
+  return name;
+}
+
+/** A column for each path. */
+export function columnsOf(paths: string[]): ListingColumn[] {
+  return paths.map((path, index): ListingColumn => {
+    const isSize = path === ASSET_WORDS.sizes.size;
+    return {
+      title: path.replace(/^asset_(metadata|file_info|version)\./, "").replace(/^asset_/, "").toUpperCase(),
+      cut: index === 0 ? "middle" : "end",
+      align: isSize ? "right" : "left",
+      text: (document) => isSize ? sizeText(valueAt(document, path)) : plain(valueAt(document, path)),
+      rawText: (document) => plain(valueAt(document, path)),
+    };
+  });
+}
+
+function valueAt(document: JsonObject, path: string): Json | undefined {
+  let here: Json | undefined = document;
+  for (const key of path.split(".")) here = asJsonObject(here)[key];
+  return here;
+}
+
+function sizeText(value: Json | undefined): string {
+  return typeof value === "number" ? formatBytes(value) : "";
+}
+
+/** A value in a cell. */
+export function plain(value: Json | undefined): string {
+  if (value === undefined || value === null) return "";
+  if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.join(", ");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
