@@ -32,6 +32,7 @@ export async function readJsonBody(context: Context): Promise<Json> {
   const body = new BodyReader(context.req.raw.body ?? new Blob([]).stream(), {
     idleTimeoutMs: IDLE_TIMEOUT_MS,
     onBytes: countIn(context),
+    hasLength: context.req.header("Content-Length") !== undefined,
   });
   try {
     return parseJson(await readAll(body, MAX_JSON_BODY_BYTES), "The body");

@@ -2,7 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { MULTIPART, multipartBody } from "../server/multipart.ts";
+import { startCeph } from "../../scripts/services/ceph.ts";
+import { startMinio } from "../../scripts/services/minio.ts";
+import { concat, MULTIPART, multipartBody } from "../server/multipart.ts";
 import { connect, readAnswer, writeAll } from "../server/raw.ts";
 import { everythingIn, type ProcessServer, startProcessServer } from "./process_server.ts";
 import { seededBlocks, seededBytes } from "./seeded_bytes.ts";
@@ -15,14 +17,44 @@ const DOWNLOADS = 50;
 const RANGE_BYTES = 12 * MIB;
 const MAX_MEMORY_BYTES = 400 * MIB;
 
+const BUCKET = "parallel";
+
+/** How the bodies of the uploads are framed: by their length, or as HTTP chunks of so many bytes. */
+type Framing = "length" | { chunkBytes: number };
+
 Deno.test("20 uploads and 50 ranged downloads at once on a disk are right and take less than 400 MiB", async () => {
   await using server = await startProcessServer({});
+  await assertTransfers(server, "length");
+});
+
+Deno.test("20 uploads in HTTP chunks and 50 ranged downloads at once on a disk are right and take less than 400 MiB", async () => {
+  await using server = await startProcessServer({});
+  await assertTransfers(server, { chunkBytes: 64 * 1024 });
+});
+
+for (const { name, start } of [{ name: "MinIO", start: startMinio }, { name: "Ceph", start: startCeph }]) {
+  Deno.test(`20 uploads and 50 ranged downloads at once with ${name} are right and take less than 400 MiB`, async () => {
+    await using service = await start();
+    await service.createBucket(BUCKET);
+    await using server = await startProcessServer({
+      s3Bucket: BUCKET,
+      s3Endpoint: service.endpoint,
+      s3Region: service.region,
+      s3AccessKeyId: service.accessKeyId,
+      s3SecretAccessKey: service.secretAccessKey,
+    });
+    await assertTransfers(server, "length");
+  });
+}
+
+/** Everything goes up, parts of it come down, nothing else is left, and the memory stayed bounded. */
+async function assertTransfers(server: ProcessServer, framing: Framing): Promise<void> {
   const seeds = Array.from({ length: UPLOADS }, (_, n) => n + 1);
   const assets = await timed(
     `${UPLOADS} uploads`,
     server,
     UPLOADS * FILE_BYTES,
-    () => Promise.all(seeds.map((seed) => upload(server, seed))),
+    () => Promise.all(seeds.map((seed) => upload(server, seed, framing))),
   );
   const ranges = Array.from({ length: DOWNLOADS }, (_, n) => rangeOf(n));
   const total = ranges.reduce((sum, { length }) => sum + length, 0);
@@ -36,10 +68,10 @@ Deno.test("20 uploads and 50 ranged downloads at once on a disk are right and ta
   assertEquals({ documents, stored: stored.sort() }, { documents: UPLOADS, stored: keys.sort() });
   const peak = await server.peakMemoryBytes();
   assert(peak < MAX_MEMORY_BYTES, `${Math.round(peak / MIB)} MiB`);
-});
+}
 
 /** Uploads the content of a seed; returns the asset's id. */
-async function upload(server: ProcessServer, seed: number): Promise<string> {
+async function upload(server: ProcessServer, seed: number, framing: Framing): Promise<string> {
   const hash = createHash("sha256");
   using connection = await connect(server);
   const { before, after } = formAround(seed);
@@ -47,22 +79,38 @@ async function upload(server: ProcessServer, seed: number): Promise<string> {
     "POST /upload_asset HTTP/1.1",
     `Host: ${new URL(server.url).host}`,
     `Content-Type: ${MULTIPART}`,
-    `Content-Length: ${before.length + FILE_BYTES + after.length}`,
+    framing === "length"
+      ? `Content-Length: ${before.length + FILE_BYTES + after.length}`
+      : "Transfer-Encoding: chunked",
     "Connection: close",
   ];
   await writeAll(connection, `${head.join("\r\n")}\r\n\r\n`);
-  await writeAll(connection, before);
+  const send = (bytes: Uint8Array) => writeAll(connection, framed(bytes, framing));
+  await send(before);
   for (const block of seededBlocks(seed, FILE_BYTES)) {
     hash.update(block);
-    await writeAll(connection, block);
+    await send(block);
   }
-  await writeAll(connection, after);
+  await send(after);
+  if (framing !== "length") await writeAll(connection, "0\r\n\r\n");
   const { status, text } = await readAnswer(connection);
   assertEquals(status, 201, text);
   const { asset_id, data } = JSON.parse(text);
   const { file_size, sha256 } = data.asset_file_info;
   assertEquals({ file_size, sha256 }, { file_size: FILE_BYTES, sha256: hash.digest("hex") });
   return String(asset_id);
+}
+
+/** Bytes of a body as they go over the wire (RFC 9112 §7.1). */
+function framed(bytes: Uint8Array, framing: Framing): Uint8Array {
+  if (framing === "length") return bytes;
+  const encoder = new TextEncoder();
+  const pieces: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length; start += framing.chunkBytes) {
+    const chunk = bytes.subarray(start, start + framing.chunkBytes);
+    pieces.push(encoder.encode(`${chunk.length.toString(16)}\r\n`), chunk, encoder.encode("\r\n"));
+  }
+  return concat(pieces);
 }
 
 /** The form of `POST /upload_asset` up to the file, and behind it. */

@@ -52,7 +52,7 @@ export function metadata(name = "Sample", more: Record<string, unknown> = {}) {
 }
 
 /** All of them, one after another. */
-export function concat(chunks: Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
   let offset = 0;
   for (const chunk of chunks) {

@@ -1,0 +1,138 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createHash } from "node:crypto";
+import { ServiceError } from "../../src/errors.ts";
+import { BLOCK_BYTES, ChunkedBody } from "../../src/http/chunked_body.ts";
+import { seededBytes } from "../integration/seeded_bytes.ts";
+import { connect, writeAll } from "../server/raw.ts";
+
+const encoder = new TextEncoder();
+
+/** A body in HTTP chunks of the given sizes, over and over. */
+function* framed(content: Uint8Array, sizes: number[]): Generator<Uint8Array> {
+  for (let start = 0, n = 0; start < content.length; n++) {
+    const chunk = content.subarray(start, start + (sizes[n % sizes.length] ?? 1));
+    start += chunk.length;
+    yield encoder.encode(`${chunk.length.toString(16)}\r\n`);
+    yield chunk;
+    yield encoder.encode("\r\n");
+  }
+}
+
+/** Gathers small pieces, so that many HTTP chunks are on the wire at once. */
+function* inWrites(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  const block = new Uint8Array(64 * 1024);
+  let filledBytes = 0;
+  for (const piece of pieces) {
+    for (let start = 0; start < piece.length;) {
+      const part = piece.subarray(start, start + block.length - filledBytes);
+      block.set(part, filledBytes);
+      start += part.length;
+      filledBytes += part.length;
+      if (filledBytes < block.length) continue;
+      yield block;
+      filledBytes = 0;
+    }
+  }
+  yield block.subarray(0, filledBytes);
+}
+
+/** Sends a body over a socket to a server whose handler gets it; returns what the handler returned. */
+async function received<T>(
+  writes: Iterable<Uint8Array>,
+  handle: (body: ChunkedBody) => Promise<T>,
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const body = new ChunkedBody(request.body ?? new ReadableStream({ type: "bytes" }));
+    await handle(body).then(resolve, reject);
+    await body.cancel("over").catch(() => {});
+    return new Response();
+  });
+  const connection = await connect({ url: `http://127.0.0.1:${server.addr.port}` });
+  const sending = (async () => {
+    await writeAll(connection, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (const bytes of writes) await writeAll(connection, bytes);
+    await writeAll(connection, "0\r\n\r\n");
+  })().catch(() => {});
+  try {
+    return await promise;
+  } finally {
+    // Ends a client that still sends.
+    connection.close();
+    await sending;
+    await server.shutdown();
+  }
+}
+
+async function readAll(body: ChunkedBody): Promise<{ sizeBytes: number; sha256: string; fills: number }> {
+  const hash = createHash("sha256");
+  const block = new Uint8Array(BLOCK_BYTES);
+  let sizeBytes = 0;
+  for (let fills = 1;; fills++) {
+    const filledBytes = await body.fill(block);
+    if (filledBytes === 0) return { sizeBytes, sha256: hash.digest("hex"), fills };
+    hash.update(block.subarray(0, filledBytes));
+    sizeBytes += filledBytes;
+  }
+}
+
+const KIB = 1024;
+const FRAMINGS: [name: string, sizes: number[], sizeBytes: number][] = [
+  ["1 byte", [1], 20_000],
+  ["100 bytes", [100], 300_000],
+  ["about the least buffer", [1010, 1018, 1024, 1030], 2_000_000],
+  ["64 KiB", [64 * KIB], 16 * KIB * KIB],
+  ["1 MiB", [KIB * KIB], 16 * KIB * KIB],
+  ["one piece", [8 * KIB * KIB], 8 * KIB * KIB],
+  ["large and tiny by turns", [32 * KIB, 3], 4 * KIB * KIB],
+  ["growing sizes", Array.from({ length: 400 }, (_, n) => 1 + n * 97), 8 * KIB * KIB],
+];
+
+for (const [name, sizes, sizeBytes] of FRAMINGS) {
+  Deno.test(`ChunkedBody: a body in HTTP chunks of ${name} arrives byte by byte`, async () => {
+    const content = seededBytes(7, 0, sizeBytes);
+    const { fills: _, ...arrived } = await received(inWrites(framed(content, sizes)), readAll);
+    assertEquals(arrived, { sizeBytes, sha256: createHash("sha256").update(content).digest("hex") });
+  });
+}
+
+Deno.test("ChunkedBody: small HTTP chunks that are there are given together", async () => {
+  const content = seededBytes(7, 0, 2_000_000);
+  const { fills } = await received(inWrites(framed(content, [200])), readAll);
+  assert(fills < 1000, `${fills} fills for 10,000 HTTP chunks`);
+});
+
+Deno.test("ChunkedBody: a body that breaks off fails", async () => {
+  const { promise: isRead, resolve } = Promise.withResolvers<void>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const body = new ChunkedBody(request.body ?? new ReadableStream({ type: "bytes" }));
+    const block = new Uint8Array(BLOCK_BYTES);
+    assertEquals(await body.fill(block), 1000);
+    resolve();
+    await assertRejects(() => body.fill(block)).then(() => failed.resolve(), failed.reject);
+    return new Response();
+  });
+  const failed = Promise.withResolvers<void>();
+  const connection = await connect({ url: `http://127.0.0.1:${server.addr.port}` });
+  await writeAll(connection, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (const bytes of framed(seededBytes(7, 0, 1000), [1000])) await writeAll(connection, bytes);
+  await isRead;
+  connection.close();
+  await failed.promise;
+  await server.shutdown();
+});
+
+Deno.test("ChunkedBody: tiny HTTP chunks that come faster than they are read are refused", async () => {
+  function* endless() {
+    const block = [...inWrites(framed(new Uint8Array(20_000), [4]))][0] ?? new Uint8Array();
+    const whole = block.subarray(0, Math.floor(block.length / 9) * 9);
+    for (let n = 0; n < 10_000; n++) yield whole;
+  }
+  const error = await received(endless(), async (body) => {
+    const block = new Uint8Array(BLOCK_BYTES);
+    return await assertRejects(async () => {
+      while (await body.fill(block) > 0);
+    }, ServiceError);
+  });
+  assertEquals(error.code, "invalid_request");
+});
