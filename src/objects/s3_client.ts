@@ -1,11 +1,13 @@
 /**
- * A small client of S3's REST API: one signed request at a time over `fetch`, repeated when that is safe.
+ * A small client of S3's REST API: one signed request at a time, repeated when that is safe.
  *
  * Each attempt has a deadline up to its answer's headers, or up to the end of the answer where the client reads it
  * itself; a body that is handed on has none. What failed is thrown as `S3Error`, a fired signal as its reason.
  */
 
 import { type Clock, retryDelayMs, systemClock } from "./backoff.ts";
+import { sendBlocks } from "./block_request.ts";
+import { systemErrorCode } from "./durable_fs.ts";
 import { S3Address, type S3Config } from "./s3_address.ts";
 import { describedError, errorOfAnswer, isTransient, isWithoutEffect, S3Error } from "./s3_errors.ts";
 import { EMPTY_SHA256, S3Signer } from "./s3_signer.ts";
@@ -24,7 +26,8 @@ export interface S3Request {
   key?: string;
   query?: Record<string, string>;
   headers?: Record<string, string>;
-  body?: Uint8Array<ArrayBuffer>;
+  /** In as many pieces as one likes. */
+  body?: readonly Uint8Array<ArrayBuffer>[];
   /** Hex SHA-256 of `body`; required with one. */
   bodySha256?: string;
   /** Default `always`. */
@@ -44,7 +47,6 @@ export interface S3Attempt {
 
 /** What the client takes from its surroundings. */
 export interface S3ClientOptions {
-  fetch?: (url: URL, init: RequestInit) => Promise<Response>;
   clock?: Clock;
   /** A number in [0, 1). */
   random?: () => number;
@@ -61,6 +63,8 @@ const MIN_UPLOAD_BYTES_PER_MS = 65_536 / 1000;
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 /** Listings hold up to 1000 keys of 1 KiB, which percent-encoding can triple. */
 const MAX_XML_BODY_BYTES = 16 * 1024 * 1024;
+/** The system's names of what ends a connection before it stands. */
+const UNREACHED_CODES = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
 /** Asks one bucket. */
 export class S3Client {
@@ -75,7 +79,6 @@ export class S3Client {
     this.address = new S3Address(config);
     this.#signer = new S3Signer(config);
     this.#options = {
-      fetch: options.fetch ?? ((url, init) => fetch(url, init)),
       clock: options.clock ?? systemClock,
       random: options.random ?? Math.random,
       maxAttempts: options.maxAttempts ?? MAX_ATTEMPTS,
@@ -179,16 +182,13 @@ export class S3Client {
     // After signing, because proxies rewrite it: bytes are wanted as they are stored, never compressed on the way.
     headers["accept-encoding"] = "identity";
     const deadline = new AbortController();
-    const timeoutMs = request.timeoutMs ?? ATTEMPT_TIMEOUT_MS + (body?.length ?? 0) / MIN_UPLOAD_BYTES_PER_MS;
+    const timeoutMs = request.timeoutMs ?? ATTEMPT_TIMEOUT_MS + sizeOf(body ?? []) / MIN_UPLOAD_BYTES_PER_MS;
     const timer = setTimeout(() => deadline.abort(), timeoutMs);
     try {
-      const response = await this.#options.fetch(url, {
-        method,
-        headers,
-        body,
-        redirect: "manual",
-        signal: signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal,
-      });
+      const either = signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal;
+      const response = body === undefined
+        ? await fetch(url, { method, headers, redirect: "manual", signal: either })
+        : await sendBlocks(url, { method, headers, blocks: body, signal: either });
       if (response.ok) return await read(response);
       throw errorOfAnswer(
         response,
@@ -210,16 +210,21 @@ function noAnswer(kind: "unreached" | "interrupted" | "timed_out", code: string,
   return new S3Error({ kind, code, message: "The request got no answer.", cause });
 }
 
-/** `fetch` throws a `TypeError` for whatever the network does; only its cause tells whether a connection stood. */
+/** A `TypeError` is whatever the network does; only its cause tells whether a connection stood. */
 function brokenConnection(error: TypeError): S3Error {
   const reason = `${error.message} ${error.cause instanceof Error ? error.cause.message : ""}`;
-  // The phase in the words of the HTTP library under Deno's fetch: no connection (refused, DNS, TLS), nothing sent.
-  const unreached = reason.includes("client error (Connect)");
+  // The phase in the words of the HTTP library under Deno's fetch, and in those of `node:http`.
+  const unreached = reason.includes("client error (Connect)") ||
+    UNREACHED_CODES.has(systemErrorCode(error.cause) ?? "");
   return noAnswer(
     unreached ? "unreached" : "interrupted",
     unreached ? "Unreachable" : "ConnectionBroken",
     error,
   );
+}
+
+function sizeOf(blocks: readonly Uint8Array[]): number {
+  return blocks.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The first `limitBytes` of a body as text; the rest is thrown away, so that the connection is free again. */

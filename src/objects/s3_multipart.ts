@@ -14,7 +14,7 @@ import {
   MAX_OBJECT_BYTES,
   PartGatherer,
   partSizeBytes,
-  type SpareBuffers,
+  type SpareBlocks,
   tooLarge,
 } from "./s3_parts.ts";
 import {
@@ -33,11 +33,11 @@ const FRESHNESS_SLACK_MS = 2_000;
 /** Writes objects to one bucket. */
 export class S3Writer {
   readonly #client: S3Client;
-  readonly #buffers: SpareBuffers;
+  readonly #blocks: SpareBlocks;
 
-  constructor(client: S3Client, buffers: SpareBuffers) {
+  constructor(client: S3Client, blocks: SpareBlocks) {
     this.#client = client;
-    this.#buffers = buffers;
+    this.#blocks = blocks;
   }
 
   /**
@@ -47,8 +47,8 @@ export class S3Writer {
   async write(key: string, body: ReadableStream<Uint8Array>, options: PutOptions): Promise<number> {
     const { signal, contentType } = options;
     return await readStoppably(body, signal, async (reader, stop) => {
-      const gatherer = new PartGatherer(reader, this.#buffers, stop.signal);
-      const first = await gatherer.next(partSizeBytes(1), true);
+      const gatherer = new PartGatherer(reader, this.#blocks, stop.signal);
+      const first = await gatherer.next(partSizeBytes(1));
       if (first.isLast) return await this.#putWhole(key, first, contentType, stop.signal);
       return await this.#putParts(key, first, gatherer, contentType, stop);
     });
@@ -65,12 +65,12 @@ export class S3Writer {
       await putObject(this.#client, key, part, { contentType, signal });
     } catch (error) {
       if (!(error instanceof S3Error && isWithoutEffect(error))) {
-        await this.#undoPut(key, part.bytes.length, startedAtMs);
+        await this.#undoPut(key, part.sizeBytes, startedAtMs);
       }
       throw error;
     }
-    this.#buffers.give(part.buffer);
-    return part.bytes.length;
+    this.#blocks.give(part.blocks);
+    return part.sizeBytes;
   }
 
   /** Removes what a PUT with an unknown end may have left, and no object that was there before. */
@@ -110,7 +110,7 @@ export class S3Writer {
     const upload = { key, uploadId: await createUpload(this.#client, key, contentType, stop.signal) };
     const etags: string[] = [];
     const uploads = new PartUploads(
-      { client: this.#client, buffers: this.#buffers, stop },
+      { client: this.#client, blocks: this.#blocks, stop },
       upload,
       ({ etag, partNumber }) => void (etags[partNumber - 1] = etag),
     );
@@ -143,13 +143,13 @@ async function sendAll(uploads: PartUploads, first: GatheredPart, gatherer: Part
   let part = first;
   let sizeBytes = 0;
   for (let partNumber = 1;; partNumber++) {
-    sizeBytes += part.bytes.length;
+    sizeBytes += part.sizeBytes;
     if (sizeBytes > MAX_OBJECT_BYTES) throw tooLarge();
     await uploads.start(partNumber, part);
     if (part.isLast) break;
     const nextSizeBytes = partSizeBytes(partNumber + 1);
     await uploads.roomFor(nextSizeBytes);
-    part = await gatherer.next(nextSizeBytes, false);
+    part = await gatherer.next(nextSizeBytes);
   }
   await uploads.finished();
   return sizeBytes;

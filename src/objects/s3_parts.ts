@@ -1,5 +1,5 @@
 /**
- * A stream cut into the parts of a multipart upload: how large each one is, and the buffers they are gathered in.
+ * A stream cut into the parts of a multipart upload: how large each one is, and the blocks they are gathered in.
  *
  * S3's limits (Amazon S3 User Guide, "Multipart upload limits"): at most 10,000 parts and 5 TiB, each part 5 MiB to
  * 5 GiB, the last one may be smaller. The length of a stream is not known before its end, so parts grow on the way.
@@ -50,56 +50,53 @@ const BUFFER_BUDGET_BYTES = 64 * MIB;
 export const MAX_PARTS_IN_FLIGHT = 3;
 
 /**
- * How many buffers one upload may hold at that part size, the one being gathered included: 4 (three on their way), fewer
- * once they are large. So an upload buffers at most max(64 MiB, one part): 32 MiB for files up to 15.6 GiB, 64 MiB up to
- * 62.5 GiB, one part beyond. `fetch` copies each body it sends, which adds the parts in flight once more.
+ * How many parts of that size one upload may hold, the one being gathered included: 4 (three on their way), fewer once they
+ * are large. So an upload holds at most max(64 MiB, one part): 32 MiB for files up to 15.6 GiB, 64 MiB up to 62.5 GiB, one
+ * part beyond.
  */
-export function maxBuffers(sizeBytes: number): number {
+export function maxParts(sizeBytes: number): number {
   return Math.max(1, Math.min(MAX_PARTS_IN_FLIGHT + 1, Math.floor(BUFFER_BUDGET_BYTES / sizeBytes)));
 }
 
-/** Smallest buffer of an upload's first part: most files are small, and eight MiB for each would be waste. */
-const FIRST_BUFFER_BYTES = 64 * 1024;
-/** Bytes that are hashed at once: enough to make the call cheap, too few to hold anybody up. */
-export const HASH_STEP_BYTES = 256 * 1024;
-/** Buffers kept for the next upload; more are left to the garbage collector. */
-const MAX_SPARE_BUFFERS = 4;
+/** Memory is taken in blocks of this size: what a small file costs, and few enough for a part. */
+export const BLOCK_BYTES = 256 * 1024;
+/** Memory kept for the next uploads; more is left to the garbage collector. */
+const MAX_SPARE_BYTES = 32 * MIB;
 
 /**
- * Parts of all uploads of a store that are sent at the same time: each is in memory twice, here and in `fetch`. With the one
- * that each upload gathers, 20 uploads at once hold 20 × 8 + 4 × 16 = 224 MiB.
+ * Parts of all uploads of a store that are sent at the same time. With the one that each upload gathers, 20 uploads at once
+ * hold 20 × 8 + 4 × 8 = 192 MiB.
  */
 const MAX_PARTS_IN_FLIGHT_IN_ALL = 4;
 
-/** The memory that the uploads of a store share: buffers of `FIRST_PART_BYTES` to be used again, and leave to send. */
-export class SpareBuffers {
+/** The memory that the uploads of a store share: blocks to be used again, and leave to send. */
+export class SpareBlocks {
   /** One for each part on its way. */
   readonly slots = new Slots(MAX_PARTS_IN_FLIGHT_IN_ALL);
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
 
-  /** A buffer of at least `sizeBytes`, with old bytes in it. */
-  take(sizeBytes: number): Uint8Array<ArrayBuffer> {
-    const reusable = sizeBytes <= FIRST_PART_BYTES ? this.#spare.pop() : undefined;
-    return reusable ?? new Uint8Array(sizeBytes);
+  /** A block of `BLOCK_BYTES`, with old bytes in it. */
+  take(): Uint8Array<ArrayBuffer> {
+    return this.#spare.pop() ?? new Uint8Array(BLOCK_BYTES);
   }
 
-  /** Gives a buffer back that nobody reads any more. */
-  give(buffer: Uint8Array<ArrayBuffer>): void {
-    if (buffer.length === FIRST_PART_BYTES && this.#spare.length < MAX_SPARE_BUFFERS) {
-      this.#spare.push(buffer);
+  /** Gives the blocks of a part back that nobody reads any more. */
+  give(blocks: readonly Uint8Array<ArrayBuffer>[]): void {
+    for (const { buffer } of blocks) {
+      if (this.#spare.length < MAX_SPARE_BYTES / BLOCK_BYTES) this.#spare.push(new Uint8Array(buffer));
     }
   }
 }
 
 /** Consecutive bytes of a stream. */
 export interface GatheredPart {
-  bytes: Uint8Array<ArrayBuffer>;
+  /** Full but for the last one; none without bytes. To be given back. */
+  blocks: Uint8Array<ArrayBuffer>[];
+  sizeBytes: number;
   /** Hex. */
   sha256: string;
   /** Whether the stream ends with this part. */
   isLast: boolean;
-  /** What `bytes` lies in, to be given back. */
-  buffer: Uint8Array<ArrayBuffer>;
 }
 
 /** Where bytes are read from, such as a stream's reader. */
@@ -110,15 +107,15 @@ export interface ByteSource {
 /** Cuts a stream into parts, whatever the size of its chunks. */
 export class PartGatherer {
   readonly #source: ByteSource;
-  readonly #buffers: SpareBuffers;
+  readonly #blocks: SpareBlocks;
   /** Stops the gathering; the owner cancels the source, so that a read that waits comes back. */
   readonly #stop: AbortSignal;
   /** What is left of the last chunk. */
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(source: ByteSource, buffers: SpareBuffers, stop: AbortSignal) {
+  constructor(source: ByteSource, blocks: SpareBlocks, stop: AbortSignal) {
     this.#source = source;
-    this.#buffers = buffers;
+    this.#blocks = blocks;
     this.#stop = stop;
   }
 
@@ -126,35 +123,31 @@ export class PartGatherer {
    * The next `sizeBytes` of the stream, or what is left of it. A full part is given only once it is known whether the
    * stream goes on. Throws the stream's error, or the reason of the stop signal.
    */
-  async next(sizeBytes: number, isFirst: boolean): Promise<GatheredPart> {
-    let buffer = this.#buffers.take(isFirst ? FIRST_BUFFER_BYTES : sizeBytes);
+  async next(sizeBytes: number): Promise<GatheredPart> {
     const hash = createHash("sha256");
+    const blocks: Uint8Array<ArrayBuffer>[] = [];
+    let gatheredBytes = 0;
+    while (gatheredBytes < sizeBytes && await this.#hasMore()) {
+      const block = await this.#fill(this.#blocks.take(), sizeBytes - gatheredBytes);
+      hash.update(block);
+      blocks.push(block);
+      gatheredBytes += block.length;
+    }
+    const isLast = !await this.#hasMore();
+    return { blocks, sizeBytes: gatheredBytes, sha256: hash.digest("hex"), isLast };
+  }
+
+  /** Fills a block with at most `maxBytes`; the stream may end before. */
+  async #fill(block: Uint8Array<ArrayBuffer>, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const wanted = block.subarray(0, maxBytes);
     let filledBytes = 0;
-    let hashedBytes = 0;
-    while (await this.#hasMore() && filledBytes < sizeBytes) {
-      const taken = this.#rest.subarray(0, sizeBytes - filledBytes);
-      if (filledBytes + taken.length > buffer.length) {
-        buffer = grown(
-          buffer,
-          filledBytes,
-          Math.min(sizeBytes, Math.max(4 * buffer.length, filledBytes + taken.length)),
-        );
-      }
-      buffer.set(taken, filledBytes);
+    while (filledBytes < wanted.length && await this.#hasMore()) {
+      const taken = this.#rest.subarray(0, wanted.length - filledBytes);
+      wanted.set(taken, filledBytes);
       filledBytes += taken.length;
       this.#rest = this.#rest.subarray(taken.length);
-      if (filledBytes - hashedBytes >= HASH_STEP_BYTES) {
-        hash.update(buffer.subarray(hashedBytes, filledBytes));
-        hashedBytes = filledBytes;
-      }
     }
-    hash.update(buffer.subarray(hashedBytes, filledBytes));
-    return {
-      bytes: buffer.subarray(0, filledBytes),
-      sha256: hash.digest("hex"),
-      isLast: this.#rest.length === 0,
-      buffer,
-    };
+    return wanted.subarray(0, filledBytes);
   }
 
   /** Whether bytes are left; reads on until there are some. */
@@ -168,14 +161,4 @@ export class PartGatherer {
     }
     return true;
   }
-}
-
-function grown(
-  buffer: Uint8Array<ArrayBuffer>,
-  usedBytes: number,
-  sizeBytes: number,
-): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(sizeBytes);
-  larger.set(buffer.subarray(0, usedBytes));
-  return larger;
 }

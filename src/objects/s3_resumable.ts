@@ -20,10 +20,10 @@ import {
   MAX_OBJECT_BYTES,
   PartGatherer,
   partSizeBytes,
-  type SpareBuffers,
+  type SpareBlocks,
   tooLarge,
 } from "./s3_parts.ts";
-import { S3Tails } from "./s3_tails.ts";
+import { S3Tails, type Tail } from "./s3_tails.ts";
 import { abortUpload, completeUpload, createUpload, PartUploads, putObject, putPart } from "./s3_uploads.ts";
 import { readStoppably } from "./stoppable_source.ts";
 
@@ -50,13 +50,13 @@ const DIGEST_STEP_BYTES = 2 ** 20;
 /** The resumable writes of an `S3Store`. They throw `S3Error` where S3 fails. */
 export class S3Resumable implements ResumableWrites {
   readonly #client: S3Client;
-  readonly #buffers: SpareBuffers;
+  readonly #blocks: SpareBlocks;
   readonly #prefix: string;
 
   /** `prefix` is put before each key. */
-  constructor(client: S3Client, buffers: SpareBuffers, prefix: string) {
+  constructor(client: S3Client, blocks: SpareBlocks, prefix: string) {
     this.#client = client;
-    this.#buffers = buffers;
+    this.#blocks = blocks;
     this.#prefix = prefix;
   }
 
@@ -85,17 +85,17 @@ export class S3Resumable implements ResumableWrites {
       const tails = this.#tailsOf(key, from);
       const removed = from.oldTailId === "" ? undefined : tails.remove(from.oldTailId, stop.signal);
       const source = goingOn(reader, () => tails.read({ ...from, sizeBytes: from.tail }, stop.signal), from);
-      const gatherer = new PartGatherer({ read: () => source.next() }, this.#buffers, stop.signal);
+      const gatherer = new PartGatherer({ read: () => source.next() }, this.#blocks, stop.signal);
       const progress = new Progress(from, options);
-      const parts = { client: this.#client, buffers: this.#buffers, stop };
+      const parts = { client: this.#client, blocks: this.#blocks, stop };
       const upload = { key: this.#prefix + key, uploadId: from.uploadId };
       const uploads = new PartUploads(parts, upload, (part) => progress.addPart(part), { inOrder: true });
       try {
         const rest = await sendFullParts(uploads, from, gatherer);
-        if (rest && rest.bytes.length > progress.seenOfRest) {
+        if (rest && rest.sizeBytes > progress.seenOfRest) {
           const tail = await tails.add(rest, stop.signal);
-          await progress.addTail(rest.bytes, tail.tailId);
-          this.#buffers.give(rest.buffer);
+          await progress.addTail(rest.blocks, tail);
+          this.#blocks.give(rest.blocks);
         }
         return await progress.checkpoint();
       } catch (error) {
@@ -148,7 +148,7 @@ export class S3Resumable implements ResumableWrites {
     if (tail > 0) {
       const last = await this.#gatherTail(key, write);
       all.push(await putPart(this.#client, upload, etags.length + 1, last));
-      this.#buffers.give(last.buffer);
+      this.#blocks.give(last.blocks);
     }
     await completeUpload(this.#client, upload, all, () => this.#isThere(key, offset));
   }
@@ -160,7 +160,7 @@ export class S3Resumable implements ResumableWrites {
       never,
     );
     const read = async () => await tail?.next() ?? { done: true as const, value: undefined };
-    return await new PartGatherer({ read }, this.#buffers, never).next(Math.max(1, write.tail), true);
+    return await new PartGatherer({ read }, this.#blocks, never).next(Math.max(1, write.tail));
   }
 
   async #isThere(key: string, sizeBytes: number): Promise<boolean> {
@@ -193,15 +193,15 @@ class Progress {
     this.#options = options;
   }
 
-  async addPart({ bytes, etag }: { bytes: Uint8Array; etag: string }): Promise<void> {
+  async addPart({ blocks, etag }: { blocks: readonly Uint8Array[]; etag: string }): Promise<void> {
     this.#etags.push(etag);
-    await this.#advance(bytes, { tail: 0, tailId: "" });
+    await this.#advance(blocks, { tail: 0, tailId: "" });
     this.seenOfRest = 0;
     if (this.#state.offset - this.#checkpointOffset >= CHECKPOINT_BYTES) await this.checkpoint();
   }
 
-  async addTail(bytes: Uint8Array, tailId: string): Promise<void> {
-    await this.#advance(bytes, { tail: bytes.length, tailId });
+  async addTail(blocks: readonly Uint8Array[], { tailId, sizeBytes }: Tail): Promise<void> {
+    await this.#advance(blocks, { tail: sizeBytes, tailId });
   }
 
   async checkpoint(): Promise<ResumableState> {
@@ -211,13 +211,22 @@ class Progress {
     return state;
   }
 
-  async #advance(bytes: Uint8Array, tail: { tail: number; tailId: string }): Promise<void> {
-    const fresh = bytes.subarray(this.seenOfRest);
-    for (let start = 0; start < fresh.length; start += DIGEST_STEP_BYTES) {
-      if (start > 0) await setImmediate();
-      this.#options.digest.update(fresh.subarray(start, start + DIGEST_STEP_BYTES));
+  async #advance(blocks: readonly Uint8Array[], tail: { tail: number; tailId: string }): Promise<void> {
+    let seenBytes = this.seenOfRest;
+    let freshBytes = 0;
+    for (const block of blocks) {
+      const fresh = block.subarray(Math.min(seenBytes, block.length));
+      seenBytes -= block.length - fresh.length;
+      this.#options.digest.update(fresh);
+      if (
+        Math.floor((freshBytes + fresh.length) / DIGEST_STEP_BYTES) >
+          Math.floor(freshBytes / DIGEST_STEP_BYTES)
+      ) {
+        await setImmediate();
+      }
+      freshBytes += fresh.length;
     }
-    const offset = this.#state.offset + fresh.length;
+    const offset = this.#state.offset + freshBytes;
     this.#state = { ...this.#state, ...tail, oldTailId: this.#oldTailId, offset };
   }
 }
@@ -235,11 +244,11 @@ async function sendFullParts(
   for (let partNumber = firstNumber;; partNumber++) {
     const sizeBytes = partSizeBytes(partNumber);
     await uploads.roomFor(sizeBytes);
-    const part = await gatherer.next(sizeBytes, partNumber === firstNumber);
+    const part = await gatherer.next(sizeBytes);
     if (uploadId === "" && !part.isLast) {
       throw new ServiceError("too_large", "There are more bytes than the write was begun for.");
     }
-    if (uploadId === "" || part.bytes.length < sizeBytes) {
+    if (uploadId === "" || part.sizeBytes < sizeBytes) {
       await uploads.finished();
       return part;
     }

@@ -21,7 +21,7 @@ import { S3Client, type S3ClientOptions } from "./s3_client.ts";
 import { S3Error, toServiceError } from "./s3_errors.ts";
 import { listObjects, listUploads } from "./s3_listing.ts";
 import { S3Writer } from "./s3_multipart.ts";
-import { SpareBuffers } from "./s3_parts.ts";
+import { SpareBlocks } from "./s3_parts.ts";
 import { S3Resumable } from "./s3_resumable.ts";
 import { abortUpload } from "./s3_uploads.ts";
 
@@ -50,14 +50,14 @@ export class S3Store implements ObjectStore {
   /** Throws a `TypeError` with a sentence when the configuration makes no sense. Connects to nothing. */
   constructor(config: S3Config, options: S3ClientOptions = {}) {
     this.#client = new S3Client(config, options);
-    const buffers = new SpareBuffers();
-    this.#writer = new S3Writer(this.#client, buffers);
+    const blocks = new SpareBlocks();
+    this.#writer = new S3Writer(this.#client, blocks);
     const prefix = (config.prefix ?? "").replace(/^\/+|\/+$/g, "");
     this.#prefix = prefix && `${prefix}/`;
     if (!isKeyPrefix(prefix)) {
       throw new TypeError(`No S3 key can start with the prefix ${JSON.stringify(prefix)}.`);
     }
-    this.resumable = this.#explainedWrites(new S3Resumable(this.#client, buffers, this.#prefix));
+    this.resumable = this.#explainedWrites(new S3Resumable(this.#client, blocks, this.#prefix));
     this.description = `s3://${config.bucket}/${this.#prefix} at ${this.#client.address.endpoint}`;
   }
 

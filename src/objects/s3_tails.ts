@@ -41,10 +41,10 @@ export class S3Tails {
   }
 
   /** Stores a tail under a new id. */
-  async add(bytes: GatheredPart, signal: AbortSignal): Promise<Tail> {
+  async add(part: GatheredPart, signal: AbortSignal): Promise<Tail> {
     const tailId = crypto.randomUUID();
-    await putObject(this.#client, this.#folder + tailId, bytes, { contentType: CONTENT_TYPE, signal });
-    return { tailId, sizeBytes: bytes.bytes.length };
+    await putObject(this.#client, this.#folder + tailId, part, { contentType: CONTENT_TYPE, signal });
+    return { tailId, sizeBytes: part.sizeBytes };
   }
 
   /** The bytes of a tail. Throws `not_found` when the write is gone, and the signal's reason. */

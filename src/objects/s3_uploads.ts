@@ -2,7 +2,7 @@
 
 import type { S3Client } from "./s3_client.ts";
 import { isWithoutEffect, S3Error } from "./s3_errors.ts";
-import { type GatheredPart, MAX_PARTS_IN_FLIGHT, maxBuffers, type SpareBuffers } from "./s3_parts.ts";
+import { type GatheredPart, MAX_PARTS_IN_FLIGHT, maxParts, type SpareBlocks } from "./s3_parts.ts";
 import { escapeXml, XmlError } from "./s3_xml.ts";
 
 /** Completing a large upload may take minutes (Amazon S3 API Reference, "CompleteMultipartUpload"). */
@@ -70,7 +70,7 @@ export async function completeUpload(
       key,
       query: { uploadId },
       headers: { "content-type": "application/xml" },
-      body,
+      body: [body],
       bodySha256: await sha256Hex(body),
       timeoutMs: COMPLETE_TIMEOUT_MS,
     });
@@ -86,14 +86,14 @@ export async function putPart(
   client: S3Client,
   { key, uploadId }: Upload,
   partNumber: number,
-  { bytes, sha256 }: GatheredPart,
+  { blocks, sha256 }: GatheredPart,
   signal?: AbortSignal,
 ): Promise<string> {
   const headers = await client.sendForHeaders({
     method: "PUT",
     key,
     query: { partNumber: String(partNumber), uploadId },
-    body: bytes,
+    body: blocks,
     bodySha256: sha256,
     signal,
   });
@@ -108,14 +108,14 @@ export async function putPart(
 export async function putObject(
   client: S3Client,
   key: string,
-  { bytes, sha256 }: GatheredPart,
+  { blocks, sha256 }: GatheredPart,
   options: { contentType: string; signal?: AbortSignal },
 ): Promise<void> {
   await client.sendForHeaders({
     method: "PUT",
     key,
     headers: { "content-type": options.contentType },
-    body: bytes,
+    body: blocks,
     bodySha256: sha256,
     signal: options.signal,
   });
@@ -137,13 +137,13 @@ async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 
 /** What happens with a part that the store has. */
 export type RecordPart = (
-  part: { bytes: Uint8Array; etag: string; partNumber: number },
+  part: { blocks: readonly Uint8Array[]; etag: string; partNumber: number },
 ) => Promise<void> | void;
 
 /** The parts of one upload, a few of them on their way at a time. The first failure stops the whole write. */
 export class PartUploads {
   readonly #client: S3Client;
-  readonly #buffers: SpareBuffers;
+  readonly #blocks: SpareBlocks;
   readonly #upload: Upload;
   readonly #stop: AbortController;
   readonly #record: RecordPart;
@@ -157,13 +157,13 @@ export class PartUploads {
    * and until then a part counts as on its way.
    */
   constructor(
-    parts: { client: S3Client; buffers: SpareBuffers; stop: AbortController },
+    parts: { client: S3Client; blocks: SpareBlocks; stop: AbortController },
     upload: Upload,
     record: RecordPart,
     { inOrder = false } = {},
   ) {
     this.#client = parts.client;
-    this.#buffers = parts.buffers;
+    this.#blocks = parts.blocks;
     this.#stop = parts.stop;
     this.#upload = upload;
     this.#record = record;
@@ -173,7 +173,7 @@ export class PartUploads {
   /** Resolves when the part is on its way, which may have to wait for others. Throws the reason of the stop. */
   async start(partNumber: number, part: GatheredPart): Promise<void> {
     await this.#atMost(MAX_PARTS_IN_FLIGHT - 1);
-    await this.#buffers.slots.take(this.#stop.signal);
+    await this.#blocks.slots.take(this.#stop.signal);
     const sent = this.#send(partNumber, part, this.#before);
     if (this.#inOrder) this.#before = sent;
     const sending = sent
@@ -181,14 +181,14 @@ export class PartUploads {
       .catch((error: unknown) => this.#stop.abort(error))
       .finally(() => {
         this.#inFlight.delete(sending);
-        this.#buffers.slots.release();
+        this.#blocks.slots.release();
       });
     this.#inFlight.add(sending);
   }
 
   /** Resolves when there is room in memory to gather a part of that size. Throws the reason of the stop. */
   async roomFor(sizeBytes: number): Promise<void> {
-    await this.#atMost(maxBuffers(sizeBytes) - 1);
+    await this.#atMost(maxParts(sizeBytes) - 1);
   }
 
   /** Resolves when all parts are recorded. Throws the reason of the stop. */
@@ -208,9 +208,9 @@ export class PartUploads {
       await before;
       signal.throwIfAborted();
     }
-    await this.#record({ bytes: part.bytes, etag, partNumber });
+    await this.#record({ blocks: part.blocks, etag, partNumber });
     // Only after a success: nobody sends these bytes again.
-    this.#buffers.give(part.buffer);
+    this.#blocks.give(part.blocks);
   }
 
   async #atMost(count: number): Promise<void> {

@@ -46,7 +46,7 @@ Deno.test("S3Client repeats a request that was told SlowDown, with the same body
       const headers = await client.sendForHeaders({
         method: "PUT",
         key: "k",
-        body: BODY,
+        body: [BODY],
         bodySha256: BODY_SHA256,
       });
       assertEquals(headers.get("etag"), '"x"');
