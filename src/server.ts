@@ -23,6 +23,7 @@ import { RateLimiter } from "./http/rate_limit.ts";
 import { FileStore } from "./objects/file_store.ts";
 import type { S3Config } from "./objects/s3_address.ts";
 import { S3Store } from "./objects/s3_store.ts";
+import { Federation } from "./registry/federation.ts";
 import { GuardedClient } from "./registry/guarded_client.ts";
 import { probeOutcome } from "./registry/health.ts";
 import { Prober } from "./registry/prober.ts";
@@ -176,7 +177,14 @@ function registryMode(config: Config, { tokens, monitor }: Shared, kv: Deno.Kv):
   const prober = new Prober({ kv, entries, records, probe, intervalMs });
   service.onChange = () => prober.wake();
   monitor.countDocuments("assets_server_registry_entries", "Assets DBs known.", () => countAll(entries));
+  const federation = new Federation({
+    service,
+    client,
+    timeoutMs: config.federationTimeoutMs,
+    tokens: config.federationTokens,
+  });
   const app = registryRoutes(service, {
+    federation,
     tokens,
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,

@@ -10,12 +10,15 @@ import { readJsonBody } from "../http/json_body.ts";
 import { traced } from "../observe/observed.ts";
 import { validate } from "../validation.ts";
 import { answerEntries } from "./entry_query.ts";
+import type { Federation } from "./federation.ts";
+import { answerFederated } from "./federation_query.ts";
 import { createBody } from "./schema.ts";
 import type { RegistryService } from "./service.ts";
 
 /** What the routes need beside the use cases. */
 export interface RegistryRoutesOptions extends OperationRoutesOptions {
   queryTimeoutMs: number;
+  federation: Federation;
 }
 
 /** The application of the mode `registry`. */
@@ -36,6 +39,9 @@ export function registryRoutes(service: RegistryService, options: RegistryRoutes
       access: "read",
       handle: (context) => traced("query", () => answerEntries(context, service, options.queryTimeoutMs)),
     },
+  });
+  route(app, tokens, "/assets", {
+    POST: { access: "read", handle: (context) => answerFederated(context, options.federation) },
   });
   route(app, tokens, "/check_health/:id", {
     GET: { access: "read", handle: (context) => checkHealth(context, service) },

@@ -1,0 +1,244 @@
+/** Federated search with sources that are slow, broken or hostile: each costs its own results only. */
+import { assert, assertEquals } from "@std/assert";
+import type { JsonObject } from "../../src/collection/json.ts";
+import { assertStatus, at, listAt, send, textAt } from "./client.ts";
+import {
+  add,
+  federate,
+  names,
+  ndjson,
+  search,
+  sourceOf,
+  startFakeDb,
+  startRegistry,
+  statuses,
+} from "./federation_fixture.ts";
+import { json, startTestServer, type TestServer } from "./harness.ts";
+import { present } from "../present.ts";
+
+const NDJSON = { headers: { "Content-Type": "application/x-ndjson" } };
+
+/** The `n`th asset of a fake. */
+function fakeAsset(n: number, name = `fake-${n}`): JsonObject {
+  const id = `00000000-0000-7000-8000-${String(n).padStart(12, "0")}`;
+  return { id, asset_name: name, assets_db_id: "fake" };
+}
+
+/** A body that sends these texts, one every `pauseMs`, and then nothing more without an end. */
+function trickle(texts: Iterable<string>, pauseMs: number): Response {
+  const encoder = new TextEncoder();
+  const iterator = texts[Symbol.iterator]();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      return new Promise((resolve) => {
+        timer = setTimeout(() => {
+          const { value, done } = iterator.next();
+          if (!done) controller.enqueue(encoder.encode(value));
+          if (!done) resolve();
+        }, pauseMs);
+      });
+    },
+    cancel() {
+      clearTimeout(timer);
+    },
+  });
+  return new Response(body, NDJSON);
+}
+
+/** Lets what hangs go before its server waits for it. */
+function releasing(release: () => void): Disposable {
+  return { [Symbol.dispose]: release };
+}
+
+/** Answers when it is told to. */
+function hanging(released: Promise<void>): () => Promise<Response> {
+  return async () => {
+    await released;
+    return ndjson([]);
+  };
+}
+
+Deno.test("50 Assets DBs, 5 dead, 5 slow: the answer comes within the time-out plus 20 %, complete for the healthy ones", async () => {
+  const released = Promise.withResolvers<void>();
+  await using stack = new AsyncDisposableStack();
+  const registry = stack.use(await startRegistry());
+  const healthy: TestServer[] = [];
+  for (let n = 0; n < 40; n++) healthy.push(stack.use(await startTestServer()));
+  await Promise.all(healthy.map(async (server, n) => {
+    for (let m = 0; m < 5; m++) await add(server, `asset-${n}-${m}`);
+  }));
+  const slow = [
+    startFakeDb(hanging(released.promise)),
+    startFakeDb(() => trickle([`${JSON.stringify(fakeAsset(0))}\n`], 0)),
+    startFakeDb(() => trickle(JSON.stringify(fakeAsset(1)), 100)),
+    startFakeDb(() =>
+      trickle(Array.from({ length: 1000 }, (_, n) => `${JSON.stringify(fakeAsset(n, "same"))}\n`), 100)
+    ),
+    startFakeDb(() => trickle([], 0)),
+  ];
+  for (const one of slow) stack.use(one);
+  stack.defer(() => released.resolve());
+  const dead = Array.from({ length: 5 }, () => startFakeDb(() => ndjson([])));
+  await federate(registry, [...healthy, ...slow, ...dead]);
+  for (const one of dead) await one[Symbol.asyncDispose]();
+  for (
+    const query of ["", "?limit=1000", "?sort=-asset_name", "?sort=asset_name&limit=1000", "?count=only"]
+  ) {
+    const startedAt = performance.now();
+    const answer = assertStatus(await search(registry, {}, query), 200);
+    const tookMs = performance.now() - startedAt;
+    assert(tookMs < 3600, `${query}: ${tookMs} ms`);
+    const status = Object.values(statuses(answer));
+    assertEquals(status.slice(0, 40), new Array(40).fill("ok"), query);
+    assertEquals(status.slice(40), [...new Array(5).fill("timeout"), ...new Array(5).fill("error")], query);
+    for (let n = 0; n < 40; n++) assertEquals(sourceOf(answer, `db-${n}`).count, 5, `${query} ${n}`);
+    if (query === "?count=only") continue;
+    const real = names(answer).filter((name) => name.startsWith("asset-"));
+    assertEquals([real.length, new Set(real).size], [200, 200], query);
+  }
+});
+
+Deno.test("A source that does not do as an Assets DB does is an error with a sentence, and the others' results stay", async () => {
+  await using registry = await startRegistry();
+  await using good = await startTestServer();
+  await add(good, "good");
+  const line = (asset: JsonObject) => `${JSON.stringify(asset)}\n`;
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const bad: [RegExp, () => Response][] = [
+    [/500/, () => new Response("no", { status: 500 })],
+    [/503: The KV is away/, () => Response.json({ error: "The KV is away." }, { status: 503 })],
+    [/307/, () => Response.redirect("http://169.254.169.254/", 307)],
+    [/NDJSON/, () => Response.json({ success: true, data: [] })],
+    [/NDJSON/, () => new Response("<html>", { headers: { "Content-Type": "text/html" } })],
+    [/no asset/, () => new Response("not json\n", NDJSON)],
+    [/no asset/, () => new Response("5\n", NDJSON)],
+    [/no asset/, () => new Response(line({ asset_name: "without an id" }), NDJSON)],
+    [/no asset/, () => new Response(line({ id: "x", asset_name: "without an owner" }), NDJSON)],
+    [/too deep/, () => new Response(`{"id":"x","assets_db_id":"x","asset_metadata":${deep}}\n`, NDJSON)],
+    [/order/, () => ndjson([fakeAsset(2), fakeAsset(1)])],
+    [/order/, () => ndjson([fakeAsset(1), fakeAsset(1)])],
+    [/too long/, () => new Response(line({ ...fakeAsset(1), asset_name: "x".repeat(3_000_000) }), NDJSON)],
+    [/empty page/, () => new Response("", { headers: { ...NDJSON.headers, "X-Next-Cursor": "more" } })],
+  ];
+  await using stack = new AsyncDisposableStack();
+  const fakes = bad.map(([, answer]) => stack.use(startFakeDb(answer)));
+  await federate(registry, [good, ...fakes]);
+  const answer = assertStatus(await search(registry, { asset_name: "good" }), 200);
+  assert(names(answer).includes("good"));
+  assertEquals(sourceOf(answer, "db-0").status, "ok");
+  for (const [n, [error]] of bad.entries()) {
+    const source = sourceOf(answer, `db-${n + 1}`);
+    assertEquals(source.status, "error", String(error));
+    assert(error.test(textAt(source, "error")), `${error}: ${source.error}`);
+  }
+});
+
+Deno.test("An endless source is read as far as the answer needs it, and let go with it", async () => {
+  await using registry = await startRegistry();
+  let sent = 0;
+  let wasLetGo = false;
+  await using endless = startFakeDb(() => {
+    const encoder = new TextEncoder();
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        for (let n = 0; n < 100; n++) {
+          controller.enqueue(encoder.encode(`${JSON.stringify(fakeAsset(sent++))}\n`));
+        }
+      },
+      cancel() {
+        wasLetGo = true;
+      },
+    });
+    return new Response(body, NDJSON);
+  });
+  await federate(registry, [endless]);
+  const page = assertStatus(await search(registry, {}, "?limit=10"), 200);
+  assertEquals(names(page), Array.from({ length: 10 }, (_, n) => `fake-${n}`));
+  const sentForPage = sent;
+  // Without a limit the client decides: it goes away after a while.
+  const response = await fetch(`${registry.url}/assets`, json("POST", {}));
+  const reader = present(response.body).getReader();
+  await reader.read();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const sentUnread = sent - sentForPage;
+  assert(sentUnread < 200_000, `${sentUnread} documents read ahead`);
+  wasLetGo = false;
+  await reader.cancel();
+  for (let tries = 0; tries < 200 && !wasLetGo; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert(wasLetGo, "its connection stayed open");
+});
+
+Deno.test("A source whose pages end early is asked on, so that no document is left out", async () => {
+  await using registry = await startRegistry();
+  const all = Array.from({ length: 25 }, (_, n) => fakeAsset(n));
+  const asked: string[] = [];
+  await using short = startFakeDb((request) => {
+    const { searchParams } = new URL(request.url);
+    const cursor = searchParams.get("cursor") ?? "";
+    asked.push(`${cursor} ${searchParams.get("limit")}`);
+    const begin = Number(cursor);
+    const page = ndjson(all.slice(begin, begin + 4));
+    if (begin + 4 < all.length) page.headers.set("X-Next-Cursor", String(begin + 4));
+    return page;
+  });
+  await using good = await startTestServer();
+  await add(good, "good");
+  await federate(registry, [short, good]);
+  const answer = assertStatus(await search(registry, {}, "?limit=30"), 200);
+  assertEquals(names(answer), [...all.map((asset) => String(asset.asset_name)), "good"]);
+  assertEquals(asked.slice(0, 2), [" 31", "4 31"]);
+});
+
+Deno.test("A source that failed in one page has no part in those that follow, and a new search asks it again", async () => {
+  await using registry = await startRegistry({ federationTimeout: "300ms" });
+  await using a = await startTestServer();
+  await using b = await startTestServer();
+  let isUp = false;
+  await using shaky = startFakeDb(() => isUp ? ndjson([fakeAsset(1)]) : new Response("no", { status: 500 }));
+  for (let n = 0; n < 6; n++) await add(n % 2 ? a : b, `n${n}`);
+  await federate(registry, [a, b, shaky]);
+  const first = assertStatus(await search(registry, {}, "?limit=3"), 200);
+  assertEquals([names(first), statuses(first)["db-2"]], [["n0", "n1", "n2"], "error"]);
+  isUp = true;
+  const second = await search(registry, {}, `?limit=3&cursor=${textAt(first.body, "next_cursor")}`);
+  assertEquals([names(second), statuses(second)["db-2"]], [["n3", "n4", "n5"], "skipped"]);
+  assert(textAt(sourceOf(second, "db-2"), "error").includes("earlier page"));
+  assertEquals(second.body.next_cursor, null);
+  const anew = await search(registry, {}, "?limit=3");
+  assertEquals([names(anew), statuses(anew)["db-2"]], [["fake-1", "n0", "n1"], "ok"]);
+});
+
+Deno.test("--no-private-targets holds for searches too, and link-local addresses are never asked", async () => {
+  let asked = 0;
+  await using fake = startFakeDb(() => {
+    asked++;
+    return ndjson([]);
+  });
+  await using registry = await startRegistry();
+  await federate(registry, [fake]);
+  await registry.restart({ noPrivateTargets: "true" });
+  const answer = assertStatus(await search(registry, {}), 200);
+  assertEquals([statuses(answer)["db-0"], asked], ["error", 0]);
+  assert(textAt(sourceOf(answer, "db-0"), "error").includes("--no-private-targets"));
+});
+
+Deno.test("--federation-timeout is how long a source is waited for", async () => {
+  const released = Promise.withResolvers<void>();
+  await using registry = await startRegistry({ federationTimeout: "200ms" });
+  await using slow = startFakeDb(hanging(released.promise));
+  using _stack = releasing(released.resolve);
+  await federate(registry, [slow]);
+  const startedAt = performance.now();
+  const answer = assertStatus(await search(registry, {}), 200);
+  const tookMs = performance.now() - startedAt;
+  assert(tookMs >= 190 && tookMs < 1000, `${tookMs}`);
+  assertEquals(listAt(answer.body, "sources").map((source) => at(source, "error")), [
+    "It did not answer within 0.2 s.",
+  ]);
+  // A slow search says nothing of its health.
+  const health = await send(registry, "/asset_registry/db-0?include=health");
+  assertEquals(at(health.body, "data.health.status"), "healthy");
+});
