@@ -8,6 +8,7 @@ import { startSelfRegistration } from "./assets/self_registration.ts";
 import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
+import type { Collection } from "./collection/collection.ts";
 import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
 import type { Collection } from "./collection/collection.ts";
@@ -65,11 +66,19 @@ interface Shared {
   monitor: Monitor;
 }
 
+/**
+ * How long a start waits for the index. It takes no time unless the index is new; should that take long, the server listens
+ * all the same, answers what it can, and says that it is not ready.
+ */
+const INDEX_WAIT_MS = 5000;
+
 /** What a mode adds to a server. */
 interface ModeParts {
   app: App;
-  /** Called once it listens; what it returns is called before the KV closes. */
+  /** Called once it listens; what it returns is called before `close`. */
   begin: () => Promise<() => Promise<void>>;
+  /** Called before the KV closes, also when the server could not listen. */
+  close: () => Promise<void>;
 }
 
 /**
@@ -106,15 +115,15 @@ async function listen(
 ): Promise<RunningServer> {
   let publicUrl = config.publicUrl ?? "";
   const mode = config.mode === "registry"
-    ? registryMode(config, shared, kv)
+    ? await registryMode(config, shared, kv)
     : await assetsDbMode(config, shared, dataDir, kv, () => publicUrl);
   const { tokens, monitor } = shared;
   const edge = makeEdge(config, () => publicUrl);
   const listener = new Listener(createFront(mode.app, edge, monitor.observer));
-  const { port, url } = listener.listen({ ...config, tls });
+  const { port, url } = await orClose(mode, () => listener.listen({ ...config, tls }));
   publicUrl ||= `${tls ? "https" : "http"}://localhost:${port}`;
   warnIfOpen(tokens, config.host);
-  const end = await mode.begin();
+  const end = await orClose(mode, () => mode.begin());
   return {
     url,
     port,
@@ -123,10 +132,21 @@ async function listen(
     async stop() {
       await listener.stop(DRAIN_TIMEOUT_MS);
       await end();
+      await mode.close();
       kv.close();
       await dataDir.close();
     },
   };
+}
+
+/** Does what a start needs; should it fail, nothing is left running. */
+async function orClose<T>({ close }: Pick<ModeParts, "close">, step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function assetsDbMode(
@@ -139,7 +159,16 @@ async function assetsDbMode(
   const assetsDbId = await dataDir.assetsDbId(config.assetsDbId);
   const s3 = config.s3 && openS3(config.s3);
   const store = monitor.store(s3 ?? new FileStore(join(config.dataDir, "objects")));
-  const service = new AssetService({ kv, isShared: config.isDbShared, store, assetsDbId, publicUrl });
+  const service = new AssetService({
+    kv,
+    isShared: config.isDbShared,
+    store,
+    assetsDbId,
+    publicUrl,
+    viewPath: join(config.dataDir, "assets.view.sqlite"),
+  });
+  const close = () => service.close();
+  await orClose({ close }, () => service.open(INDEX_WAIT_MS));
   const uploads = new ResumableUploads(service);
   monitor.countDocuments("assets_server_assets_stored", "Assets in the KV.", () => countAll(service.assets));
   const app = assetRoutes(service, uploads, {
@@ -151,7 +180,11 @@ async function assetsDbMode(
     presignDownload: presigner(config, s3),
     health: {
       about: () => ({ mode: config.mode, version: deno.version, assets_db_id: assetsDbId }),
-      checks: { ...kvCheck(kv), objects: (signal) => store.check(signal) },
+      checks: {
+        ...kvCheck(kv),
+        index: () => checkIndex(service.assets),
+        objects: (signal) => store.check(signal),
+      },
     },
   });
   const begin = async () => {
@@ -165,13 +198,16 @@ async function assetsDbMode(
       await sweeper.stop();
     };
   };
-  return { app, begin };
+  return { app, begin, close };
 }
 
-function registryMode(config: Config, { tokens, monitor }: Shared, kv: Deno.Kv): ModeParts {
+async function registryMode(config: Config, { tokens, monitor }: Shared, kv: Deno.Kv): Promise<ModeParts> {
   const { requireHealthy, noPrivateTargets, healthIntervalMs: intervalMs } = config;
   const client = new GuardedClient({ noPrivateTargets });
-  const service = new RegistryService({ kv, requireHealthy, client });
+  const viewPath = join(config.dataDir, "registry.view.sqlite");
+  const service = new RegistryService({ kv, isShared: config.isDbShared, viewPath, requireHealthy, client });
+  const close = () => service.close();
+  await orClose({ close }, () => service.open(INDEX_WAIT_MS));
   const { entries, records } = service;
   const probe = (url: string, signal: AbortSignal) => probeOutcome(url, { client, signal });
   const prober = new Prober({ kv, entries, records, probe, intervalMs });
@@ -188,13 +224,16 @@ function registryMode(config: Config, { tokens, monitor }: Shared, kv: Deno.Kv):
     tokens,
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
-    health: { about: () => ({ mode: config.mode, version: deno.version }), checks: kvCheck(kv) },
+    health: {
+      about: () => ({ mode: config.mode, version: deno.version }),
+      checks: { ...kvCheck(kv), index: () => checkIndex(service.entries) },
+    },
   });
   const begin = () => {
     prober.start();
     return Promise.resolve(() => prober.stop());
   };
-  return { app, begin };
+  return { app, begin, close };
 }
 
 function makeEdge({ access }: Config, publicUrl: () => string): Edge {
@@ -213,6 +252,13 @@ async function countAll(documents: Collection): Promise<number> {
 
 function kvCheck(kv: Deno.Kv): HealthChecks["checks"] {
   return { kv: async () => void await kv.get(HEALTH_KEY) };
+}
+
+/** Fails while the index is being built: queries cannot be answered yet. */
+function checkIndex({ view }: Collection): Promise<void> {
+  const { status } = view;
+  if (status.state === "current") return Promise.resolve();
+  return Promise.reject(new Error(`the index is being built: ${status.documents} documents so far`));
 }
 
 function openS3(s3: S3Config): S3Store {

@@ -72,8 +72,8 @@ async function createAsset(context: Context<AppEnv>, service: AssetService): Pro
 }
 
 async function getAsset(context: Context<AppEnv>, service: AssetService): Promise<Response> {
-  const { asset, etag } = await service.get(assetReference(context));
-  return sendDocument(context, asset, etag);
+  const { text, etag } = await service.get(assetReference(context));
+  return sendDocument(context, text, etag);
 }
 
 async function updateAsset(context: Context<AppEnv>, service: AssetService): Promise<Response> {

@@ -1,13 +1,14 @@
 /** The use cases of an Assets DB: everything that can be done with an asset but the streaming of its file in (`upload.ts`). */
 import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7 } from "uuid";
-import { Collection, type Stored, untilUndisturbed } from "../collection/collection.ts";
+import { Collection, type ShownDocument, type Stored, untilUndisturbed } from "../collection/collection.ts";
 import { type Once, runOnce, together } from "../collection/idempotency.ts";
 import { asJsonObject, isJsonObject, type JsonObject } from "../collection/json.ts";
 import type { UniqueValue } from "../collection/truth.ts";
 import { ServiceError } from "../errors.ts";
 import type { ObjectStore } from "../objects/object_store.ts";
 import { Journal } from "./journal.ts";
+import { Owners } from "./owners.ts";
 import { type Asset, assetUri, type CreateBody, MAX_ASSET_BYTES, type StoredAsset } from "./schema.ts";
 import { updateAsset } from "./update.ts";
 
@@ -22,12 +23,15 @@ export interface AssetServiceOptions {
   assetsDbId: string;
   /** The URL under which clients reach this server, without a slash at the end. Known once it listens. */
   publicUrl: () => string;
+  /** Where the index of the assets is kept. */
+  viewPath: string;
 }
 
 /** An asset as it was found. */
 export interface FoundAsset {
   id: string;
-  asset: Asset;
+  /** The asset as JSON. */
+  text: string;
   /** A strong entity tag, quotes included; it changes whenever what clients see changes. */
   etag: string;
 }
@@ -45,23 +49,44 @@ export class AssetService {
   readonly assets: Collection;
   readonly journal: Journal;
   readonly options: AssetServiceOptions;
+  readonly #owners: Owners;
 
   constructor(options: AssetServiceOptions) {
     this.options = options;
     this.journal = new Journal(options);
+    this.#owners = new Owners(options);
     this.assets = new Collection({
       kv: options.kv,
       name: "assets",
       uniqueOf,
-      render: (document) => this.#render(document),
+      viewPath: options.viewPath,
+      isShared: options.isShared,
+      show: (document) => this.#show(document),
+      liveField: "asset_public_url",
+      bases: () => this.#owners.urls(),
       maxDocumentBytes: MAX_ASSET_BYTES,
     });
   }
 
+  /**
+   * Waits until assets can be read and searched, at most so long: a large index may have to be built.
+   *
+   * @throws {Error} if the index cannot be opened
+   */
+  async open(mostMs: number): Promise<void> {
+    await this.#owners.load();
+    await this.assets.view.ready(mostMs);
+  }
+
   /** Tells the nodes that share the KV where this one is reached. */
   async announce(): Promise<void> {
-    const { kv, assetsDbId, publicUrl } = this.options;
-    await kv.set(ownerKey(assetsDbId), { public_url: publicUrl() });
+    await this.#owners.announce();
+  }
+
+  /** Ends what goes on in the background. */
+  async close(): Promise<void> {
+    this.#owners.close();
+    await this.assets.close();
   }
 
   /**
@@ -94,8 +119,9 @@ export class AssetService {
    * @throws {ServiceError} `not_found`
    */
   async get(reference: string): Promise<FoundAsset> {
-    const stored = await this.#find(reference);
-    return { id: stored.id, asset: this.#render(stored.document), etag: this.#etag(stored) };
+    const seen = await this.assets.see({ field: "asset_uri", value: reference }, reference);
+    if (!seen) throw notFound(reference);
+    return { id: seen.id, text: seen.text, etag: this.#etag(seen.versionstamp, seen.server) };
   }
 
   /**
@@ -141,17 +167,16 @@ export class AssetService {
    * @throws {ServiceError} `not_found` if there is no such asset, or no file
    */
   async locate(assetId: string): Promise<FileLocation> {
-    const stored = await this.assets.get(assetId) ??
-      await this.assets.find({ field: "asset_id", value: assetId });
-    if (!stored) {
+    const seen = await this.assets.see(assetId, { field: "asset_id", value: assetId });
+    if (!seen) {
       throw new ServiceError("not_found", `There is no asset with the id ${JSON.stringify(assetId)}.`);
     }
-    const asset = this.#render(stored.document);
-    const object = asStoredAsset(stored.document)._object;
-    if (object && asset.assets_db_id === this.options.assetsDbId) {
-      return { kind: "here", objectKey: object.key, storedAt: new Date(object.stored_at), asset };
+    const asset = asAsset(asJsonObject(JSON.parse(seen.text)));
+    const { key, stored_at } = asJsonObject(seen.hidden);
+    if (typeof key === "string" && asset.assets_db_id === this.options.assetsDbId) {
+      return { kind: "here", objectKey: key, storedAt: new Date(String(stored_at)), asset };
     }
-    const url = object ? await this.#urlAtOwner(asset) : asset.asset_public_url;
+    const url = asset.asset_public_url;
     if (url === "") {
       throw new ServiceError(
         "not_found",
@@ -178,7 +203,7 @@ export class AssetService {
       assets_db_id: this.options.assetsDbId,
       asset_version: version,
       asset_metadata: body.asset_metadata ?? {},
-      asset_public_url: facts.object ? this.#objectUrl(facts.assetId) : facts.url,
+      asset_public_url: facts.object ? `${this.options.publicUrl()}${objectPath(facts.assetId)}` : facts.url,
       asset_file_info: facts.fileInfo,
       asset_tags: body.asset_tags ?? [],
       _object: facts.object,
@@ -197,30 +222,34 @@ export class AssetService {
     }
   }
 
-  /** What clients see of a stored asset: exactly the nine fields, with the URL under which this server is reached now. */
-  #render(document: JsonObject): Asset {
+  /** What clients see of a stored asset: exactly the nine fields. A stored file's URL follows its owner's. */
+  #show(document: JsonObject): ShownDocument {
     const { _object, ...asset } = asStoredAsset(document);
-    if (_object && asset.assets_db_id === this.options.assetsDbId) {
-      return { ...asset, asset_public_url: this.#objectUrl(asset.asset_id) };
-    }
-    return asset;
+    if (!_object) return { document: asset };
+    const { asset_id, assets_db_id: server, asset_public_url: url } = asset;
+    const rest = objectPath(asset_id);
+    if (url.endsWith(rest)) this.#owners.assume(server, url.slice(0, -rest.length));
+    return { document: asset, hidden: _object, live: { field: "asset_public_url", server, rest } };
   }
 
-  #objectUrl(assetId: string): string {
-    return `${this.options.publicUrl()}/asset-object/${encodeURIComponent(assetId)}`;
+  #render(document: JsonObject): Asset {
+    return asAsset(this.assets.render(document));
   }
 
   /** Two assets never have the same versionstamp; a new public URL makes another answer of the same one. */
-  #etag({ versionstamp, document }: Stored): string {
-    const { host, pathname } = new URL(this.options.publicUrl());
-    const place = asStoredAsset(document)._object ? `-${host}${pathname === "/" ? "" : pathname}` : "";
-    return `"${versionstamp}${place}"`;
+  #etag(versionstamp: string, server: string | undefined): string {
+    return `"${versionstamp}${server === undefined ? "" : this.#owners.etagPart(server)}"`;
+  }
+
+  #etagOf({ versionstamp, document }: Stored): string {
+    const asset = asStoredAsset(document);
+    return this.#etag(versionstamp, asset._object ? asset.assets_db_id : undefined);
   }
 
   async #find(reference: string): Promise<Stored> {
     const stored = await this.assets.find({ field: "asset_uri", value: reference }) ??
       await this.assets.get(reference);
-    if (!stored) throw new ServiceError("not_found", `There is no asset ${JSON.stringify(reference)}.`);
+    if (!stored) throw notFound(reference);
     return stored;
   }
 
@@ -228,28 +257,18 @@ export class AssetService {
     return untilUndisturbed(async () => {
       const stored = await this.#find(reference);
       await this.#checkOwner(asStoredAsset(stored.document));
-      check(this.#etag(stored));
+      check(this.#etagOf(stored));
       return await change(stored);
     });
   }
 
   async #checkOwner(asset: StoredAsset): Promise<void> {
     if (asset.assets_db_id === this.options.assetsDbId) return;
-    const owner = await this.#ownerUrl(asset.assets_db_id);
+    const owner = await this.#owners.urlOf(asset.assets_db_id);
     const where = owner === undefined ? `the Assets DB ${asset.assets_db_id}` : `the Assets DB at ${owner}`;
     throw new ServiceError("not_owner", `This asset belongs to ${where}; it can be changed there.`, {
       details: { assets_db_id: asset.assets_db_id, public_url: owner ?? null },
     });
-  }
-
-  async #ownerUrl(assetsDbId: string): Promise<string | undefined> {
-    const { value } = await this.options.kv.get<JsonObject>(ownerKey(assetsDbId));
-    return typeof value?.public_url === "string" ? value.public_url : undefined;
-  }
-
-  async #urlAtOwner(asset: Asset): Promise<string> {
-    const owner = await this.#ownerUrl(asset.assets_db_id);
-    return owner ? `${owner}/asset-object/${encodeURIComponent(asset.asset_id)}` : asset.asset_public_url;
   }
 
   async #deleteObject(id: string, objectKey: string): Promise<void> {
@@ -273,6 +292,15 @@ function asStoredAsset(document: JsonObject): StoredAsset {
   return document as StoredAsset;
 }
 
-function ownerKey(assetsDbId: string): Deno.KvKey {
-  return ["assets_db", assetsDbId];
+function asAsset(document: JsonObject): Asset {
+  if (!isJsonObject(document.asset_version)) throw new TypeError("Not an asset");
+  return document as Asset;
+}
+
+function objectPath(assetId: string): string {
+  return `/asset-object/${encodeURIComponent(assetId)}`;
+}
+
+function notFound(reference: string): ServiceError {
+  return new ServiceError("not_found", `There is no asset ${JSON.stringify(reference)}.`);
 }

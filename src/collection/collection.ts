@@ -1,14 +1,18 @@
 /**
  * A collection of JSON documents with unique values and MongoDB filters: what the use cases of both modes call.
  *
- * It knows nothing of assets or HTTP. A document has two faces: as stored, and as `render` shows it; filters, sorts and
- * answers use the second, so what depends on the running server (its public URL) never has to be stored.
+ * It knows nothing of assets or HTTP. A document has two faces: as stored, in the truth, and as `show` makes it, in the view;
+ * filters, sorts and answers use the second. What depends on the servers that run now (their public URLs) is put in at the
+ * last moment, so that nothing has to be stored anew when it changes.
  */
 import { ServiceError } from "../errors.ts";
-import { isJsonObject, type JsonObject } from "./json.ts";
+import { asJsonObject, isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { jsonBytes } from "./large_value.ts";
 import { type QueryRequest, type QueryResult, runQuery } from "./query.ts";
 import { type Alongside, type Change, type StoredText, Truth, type UniqueValue } from "./truth.ts";
+import { type BaseUrls, resolveText, type Shown, toText } from "./view/shown_text.ts";
+import { View } from "./view/view.ts";
+import type { ViewChange, ViewDocument } from "./view/view_writer.ts";
 
 /** A document as it is stored. */
 export interface Stored {
@@ -19,6 +23,24 @@ export interface Stored {
   pieces: number;
 }
 
+/** What is seen of a document, and what is stored beside it. */
+export interface ShownDocument extends Shown {
+  hidden?: Json;
+}
+
+/** A document as it is seen. */
+export interface Seen {
+  id: string;
+  /** Changes with every change of the document. */
+  versionstamp: string;
+  /** The document as clients see it, as JSON. */
+  text: string;
+  /** What is stored but not shown. */
+  hidden: Json;
+  /** The server on whose public URL the text depends, if it depends on one. */
+  server?: string;
+}
+
 /** What makes a collection. */
 export interface CollectionOptions {
   kv: Deno.Kv;
@@ -26,8 +48,16 @@ export interface CollectionOptions {
   name: string;
   /** The values of a stored document that no other may have. */
   uniqueOf: (document: JsonObject) => UniqueValue[];
+  /** Where the view is kept. */
+  viewPath: string;
+  /** Whether other nodes write to the same KV. */
+  isShared?: boolean;
   /** What filters and readers see of a stored document. Must not change its argument. */
-  render?: (document: JsonObject) => JsonObject;
+  show?: (document: JsonObject) => ShownDocument;
+  /** The field that may begin with the URL of a running server. */
+  liveField?: string;
+  /** The public URLs of the running servers that are known now. */
+  bases?: () => BaseUrls;
   /** The largest document, in bytes of its JSON as shown; a larger one is `too_large`. */
   maxDocumentBytes: number;
 }
@@ -71,14 +101,49 @@ export async function untilUndisturbed<T>(change: () => Promise<T>): Promise<T> 
 
 /** Documents of one kind. Every method may also throw what Deno KV throws when it is away. */
 export class Collection {
-  readonly render: (document: JsonObject) => JsonObject;
+  readonly view: View;
   readonly #truth: Truth;
   readonly #options: CollectionOptions;
+  readonly #bases: () => BaseUrls;
 
   constructor(options: CollectionOptions) {
     this.#options = options;
     this.#truth = new Truth(options.kv, options.name);
-    this.render = options.render ?? ((document) => document);
+    this.#bases = options.bases ?? (() => NO_BASES);
+    this.view = new View({
+      truth: this.#truth,
+      path: options.viewPath,
+      isShared: options.isShared ?? false,
+      toView: (stored) => this.#toView(parseStored(stored)),
+      liveField: options.liveField,
+      bases: this.#bases,
+    });
+  }
+
+  /** Ends what keeps the view up to date. The KV is the caller's. */
+  async close(): Promise<void> {
+    await this.view.close();
+  }
+
+  /** What clients see of a stored document now. */
+  render(document: JsonObject): JsonObject {
+    return asJsonObject(JSON.parse(resolveText(toText(this.#show(document)), this.#bases())));
+  }
+
+  /**
+   * The first document as clients see it that one of the references names: a string is an id. From the view; only if that has
+   * none of them, from the truth.
+   */
+  async see(...references: (string | UniqueValue)[]): Promise<Seen | undefined> {
+    for (const reference of references) {
+      const found = typeof reference === "string" ? this.view.get(reference) : this.view.find(reference);
+      if (found) return { ...found, hidden: found.hidden === null ? null : JSON.parse(found.hidden) };
+    }
+    for (const reference of references) {
+      const stored = await (typeof reference === "string" ? this.get(reference) : this.find(reference));
+      if (stored) return this.#seen(stored);
+    }
+    return undefined;
   }
 
   /** The document with this id, if there is one. */
@@ -118,7 +183,7 @@ export class Collection {
    * @throws {AlongsideChanged}
    */
   async insert(id: string, document: JsonObject, alongside?: Alongside): Promise<Stored> {
-    return await this.#put({ id, next: this.#encode(document), alongside }, document);
+    return await this.#put({ id, next: this.#encode(document) }, document, alongside);
   }
 
   /**
@@ -129,13 +194,8 @@ export class Collection {
    * @throws {AlongsideChanged}
    */
   async replace(stored: Stored, document: JsonObject, alongside?: Alongside): Promise<Stored> {
-    const change = {
-      id: stored.id,
-      previous: this.#previous(stored),
-      next: this.#encode(document),
-      alongside,
-    };
-    return await this.#put(change, document);
+    const change = { id: stored.id, previous: this.#previous(stored), next: this.#encode(document) };
+    return await this.#put(change, document, alongside);
   }
 
   /**
@@ -145,12 +205,16 @@ export class Collection {
    * @throws {AlongsideChanged}
    */
   async remove(stored: Stored, alongside?: Alongside): Promise<void> {
-    await this.#commit({ id: stored.id, previous: this.#previous(stored), alongside });
+    const { versionstamp } = await this.#commit(
+      { id: stored.id, previous: this.#previous(stored) },
+      alongside,
+    );
+    await this.view.through(versionstamp, [{ id: stored.id }]);
   }
 
   /** The documents that match, in order, page by page or all; see `query.ts`. */
   query(request: QueryRequest): QueryResult {
-    return runQuery({ truth: this.#truth, render: this.render }, request);
+    return runQuery(this.view, request);
   }
 
   #encode(document: JsonObject) {
@@ -173,15 +237,24 @@ export class Collection {
     return { versionstamp, pieces, unique: this.#options.uniqueOf(document) };
   }
 
-  async #put(change: Change & { next: NonNullable<Change["next"]> }, document: JsonObject): Promise<Stored> {
-    return { id: change.id, document, ...await this.#commit(change) };
+  async #put(
+    change: Change & { next: NonNullable<Change["next"]> },
+    document: JsonObject,
+    alongside: Alongside | undefined,
+  ): Promise<Stored> {
+    const stored = { id: change.id, document, ...await this.#commit(change, alongside) };
+    await this.view.through(stored.versionstamp, [this.#viewChange(stored)]);
+    return stored;
   }
 
-  async #commit(change: Change): Promise<{ versionstamp: string; pieces: number }> {
+  async #commit(
+    change: Change,
+    alongside: Alongside = {},
+  ): Promise<{ versionstamp: string; pieces: number }> {
     for (let tries = 1;; tries++) {
-      const done = await this.#truth.commit(change);
-      if (done) return done;
-      await this.#throwCause(change);
+      const done = await this.#truth.commit([change], alongside);
+      if (done) return { versionstamp: done.versionstamp, pieces: done.pieces[0] ?? 0 };
+      await this.#throwCause(change, alongside);
       // The cause is gone already: somebody held a unique value for a moment.
       if (tries === MAX_COMMIT_TRIES) {
         throw new ServiceError("unavailable", "Too many changes at once; try again.");
@@ -190,8 +263,8 @@ export class Collection {
   }
 
   /** Finds out why a commit was refused. The order matters: a repeated request must be known before "taken" is said. */
-  async #throwCause({ id, previous, next, alongside }: Change): Promise<void> {
-    for (const { key, versionstamp } of alongside?.checks ?? []) {
+  async #throwCause({ id, previous, next }: Change, alongside: Alongside): Promise<void> {
+    for (const { key, versionstamp } of alongside.checks ?? []) {
       if ((await this.#options.kv.get(key)).versionstamp !== versionstamp) throw new AlongsideChanged();
     }
     const now = await this.#truth.get(id);
@@ -201,7 +274,28 @@ export class Collection {
       if (holder !== undefined && holder !== id) throw taken(unique);
     }
   }
+
+  #show(document: JsonObject): ShownDocument {
+    return this.#options.show?.(document) ?? { document };
+  }
+
+  #toView({ document, versionstamp }: Stored): ViewDocument {
+    const shown = this.#show(document);
+    const hidden = shown.hidden === undefined ? null : JSON.stringify(shown.hidden);
+    return { versionstamp, json: toText(shown), hidden };
+  }
+
+  #viewChange(stored: Stored): ViewChange {
+    return { id: stored.id, put: this.#toView(stored) };
+  }
+
+  #seen({ id, versionstamp, document }: Stored): Seen {
+    const { live, hidden = null } = this.#show(document);
+    return { id, versionstamp, text: JSON.stringify(this.render(document)), hidden, server: live?.server };
+  }
 }
+
+const NO_BASES: BaseUrls = new Map();
 
 function parseStored({ id, text, versionstamp, pieces }: StoredText): Stored {
   const document: unknown = JSON.parse(text);

@@ -11,27 +11,43 @@ export interface Cursor {
   keys: SortValues;
 }
 
-/** The cursor as text that is safe in a URL and in a header. */
+/** A longer cursor would fit neither into a URL nor into a header. */
+const MAX_CURSOR_LENGTH = 4096;
+
+/** The cursor as text that is safe in a URL and in a header. Where the keys are too long for that, they are left out. */
 export function encodeCursor({ id, sort, keys }: Cursor): string {
-  const bytes = new TextEncoder().encode(JSON.stringify([id, sort, keys.map(wrap)]));
+  const whole = encode([id, sort, keys.map(wrap)]);
+  return whole.length > MAX_CURSOR_LENGTH ? encode([id, sort, null]) : whole;
+}
+
+function encode(json: unknown): string {
+  const bytes = new TextEncoder().encode(JSON.stringify(json));
   return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 /**
  * Reads a cursor.
  *
+ * @param keysOf what the document with this id is sorted by now; for cursors that do not say it themselves
  * @throws {ServiceError} `invalid_request` if it is not one of ours, or was made for another sort
  */
-export function decodeCursor(text: string, sort: Sort | undefined): Cursor {
-  const cursor = parse(text);
-  if (cursor === undefined) throw refused("is not a cursor that an answer gave.");
+export function decodeCursor(
+  text: string,
+  sort: Sort | undefined,
+  keysOf: (id: string) => SortValues | undefined,
+): Cursor {
+  const parsed = parse(text);
+  if (parsed === undefined) throw refused("is not a cursor that an answer gave.");
+  const keys = parsed.keys ?? keysOf(parsed.id);
+  if (keys === undefined) throw refused("stands behind a document that is gone.");
+  const cursor = { ...parsed, keys };
   if (cursor.sort !== (sort?.text ?? "")) {
     throw refused(`belongs to ${cursor.sort === "" ? "the default order" : `sort=${cursor.sort}`}.`);
   }
   return cursor;
 }
 
-function parse(text: string): Cursor | undefined {
+function parse(text: string): (Omit<Cursor, "keys"> & { keys?: SortValues }) | undefined {
   try {
     const json: unknown = JSON.parse(
       new TextDecoder("utf-8", { fatal: true }).decode(
@@ -40,7 +56,9 @@ function parse(text: string): Cursor | undefined {
     );
     if (!Array.isArray(json) || json.length !== 3) return undefined;
     const [id, sort, keys] = json;
-    if (typeof id !== "string" || typeof sort !== "string" || !isListOfLists(keys)) return undefined;
+    if (typeof id !== "string" || typeof sort !== "string") return undefined;
+    if (keys === null) return { id, sort };
+    if (!isListOfLists(keys)) return undefined;
     return { id, sort, keys: keys.map(([key]) => key) };
   } catch {
     return undefined;

@@ -32,6 +32,8 @@ export interface Filter {
   readonly source: JsonObject;
   /** The same after its checks, for whoever plans a query. */
   readonly query: CheckedQuery;
+  /** Whether one document can take the filter long: it has a `$regex` or an `$expr`. */
+  readonly isSlow: boolean;
   /**
    * Whether `document` matches. Never throws.
    *
@@ -53,6 +55,7 @@ export function compileFilter(input: unknown): Filter {
   return {
     source,
     query,
+    isSlow: /"\$(?:regex|expr)"/.test(JSON.stringify(source)),
     test(document) {
       failure.hasOccurred = false;
       return matches(document) && !failure.hasOccurred;

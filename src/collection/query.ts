@@ -1,17 +1,10 @@
-/**
- * Answers a query over a collection: which documents match, in which order, and where the next page begins.
- *
- * This version tests every document, streamed from the truth in batches. The callers see only `QueryRequest` and
- * `QueryResult`, so that an index can take over behind them.
- */
-import { ServiceError } from "../errors.ts";
+/** Answers a query over a collection: which documents match, in which order, and where the next page begins. */
 import { type Cursor, decodeCursor, encodeCursor } from "./cursor.ts";
 import type { Filter } from "./filter.ts";
-import { isJsonObject, type JsonObject } from "./json.ts";
-import type { SortValues } from "./order.ts";
-import { smallest } from "./smallest.ts";
+import { asJsonObject, type JsonObject } from "./json.ts";
 import type { Sort } from "./sort.ts";
-import type { StoredText, Truth } from "./truth.ts";
+import type { Explanation } from "./view/search.ts";
+import type { RunningQuery, View } from "./view/view.ts";
 
 /** What is asked. */
 export interface QueryRequest {
@@ -27,10 +20,21 @@ export interface QueryRequest {
   signal?: AbortSignal;
 }
 
-/** One document of an answer, as it is shown. */
-export interface Match {
-  id: string;
-  document: JsonObject;
+/** One document of an answer. */
+export class Match {
+  readonly id: string;
+  /** The document as it is shown, as JSON. */
+  readonly text: string;
+
+  constructor(id: string, text: string) {
+    this.id = id;
+    this.text = text;
+  }
+
+  /** The document; parsed for each who asks. */
+  get document(): JsonObject {
+    return asJsonObject(JSON.parse(this.text));
+  }
 }
 
 /** An answer under way. */
@@ -41,144 +45,82 @@ export interface QueryResult {
   nextCursor(): string | null;
   /** How many documents match, whatever the limit and the cursor. */
   count(): Promise<number>;
+  /** How the query was run; once it has been. */
+  explain(): QueryExplanation;
 }
 
-/** Where a query reads. */
-export interface QuerySource {
-  truth: Truth;
-  render: (document: JsonObject) => JsonObject;
+/** How a query was run. */
+export interface QueryExplanation extends Explanation {
+  /** Which thread found the last of it. */
+  ran_on: string;
+  /** From the beginning to the end, in milliseconds, the time in which its consumer was busy included. */
+  time_ms: number;
 }
-
-/** How many documents of a sorted answer are read at once. */
-const FETCH_BATCH = 50;
 
 /**
  * Begins a query.
  *
- * @throws {ServiceError} `invalid_request` if the cursor is not one, or belongs to another sort
+ * @throws {ServiceError} `invalid_request` if the cursor is not one, or belongs to another sort; `unavailable` while the view
+ * is being built
  */
-export function runQuery(source: QuerySource, request: QueryRequest): QueryResult {
-  const cursor = request.cursor === undefined ? undefined : decodeCursor(request.cursor, request.sort);
-  const search = new Search(source, request, cursor);
-  return { matches: search.matches(), nextCursor: () => search.nextCursor(), count: () => search.count() };
+export function runQuery(view: View, request: QueryRequest): QueryResult {
+  const { sort, filter, timeoutMs, limit = Infinity } = request;
+  const keysOf = (id: string) => {
+    const found = view.get(id);
+    return found && sort?.keysOf(asJsonObject(JSON.parse(found.text)));
+  };
+  const cursor = request.cursor === undefined ? undefined : decodeCursor(request.cursor, sort, keysOf);
+  return new Answer(view.query({ filter, sort, limit, cursor, timeoutMs }), request, cursor);
 }
 
-class Search {
-  readonly #source: QuerySource;
+class Answer implements QueryResult {
+  readonly matches: AsyncIterable<Match>;
+  readonly #running: RunningQuery;
   readonly #request: QueryRequest;
-  readonly #cursor: Cursor | undefined;
-  #workedMs = 0;
-  #last: Position | undefined;
+  readonly #startedAt = performance.now();
+  #endedAt: number | undefined;
+  #last: Pick<Cursor, "id" | "keys"> | undefined;
   #hasEnded = false;
 
-  constructor(source: QuerySource, request: QueryRequest, cursor: Cursor | undefined) {
-    this.#source = source;
+  constructor(running: RunningQuery, request: QueryRequest, cursor: Cursor | undefined) {
+    this.#running = running;
     this.#request = request;
-    this.#cursor = cursor;
+    this.#last = cursor;
+    this.matches = this.#matches();
   }
 
-  async *matches(): AsyncGenerator<Match> {
-    const { limit = Infinity, sort } = this.#request;
-    this.#last = this.#cursor;
-    const all = sort ? this.#sorted(sort, limit) : this.#oldestFirst(limit);
-    for await (const match of all) yield match;
+  async *#matches(): AsyncGenerator<Match> {
+    const { limit = Infinity, signal } = this.#request;
+    let given = 0;
+    for await (const found of this.#running.matches()) {
+      signal?.throwIfAborted();
+      for (const match of found) {
+        if (given++ === limit) return this.#end();
+        this.#last = match;
+        yield new Match(match.id, match.text);
+      }
+    }
+    this.#hasEnded = true;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#endedAt = performance.now();
   }
 
   nextCursor(): string | null {
     if (this.#hasEnded || this.#last === undefined) return null;
-    return encodeCursor({ ...this.#last, sort: this.#request.sort?.text ?? "" });
+    return encodeCursor({ id: this.#last.id, keys: this.#last.keys, sort: this.#request.sort?.text ?? "" });
   }
 
   async count(): Promise<number> {
-    let count = 0;
-    for await (const _match of this.#scan()) count++;
+    const count = await this.#running.count();
+    this.#end();
     return count;
   }
 
-  /** Every match, oldest first, behind the id `after`. */
-  async *#scan(after?: string): AsyncGenerator<Match> {
-    const { filter, signal, timeoutMs } = this.#request;
-    let resumedAt = performance.now();
-    for await (const stored of this.#source.truth.scan(after)) {
-      signal?.throwIfAborted();
-      const match = this.#show(stored);
-      const isMatch = filter.test(match.document);
-      const now = performance.now();
-      if (this.#workedMs + now - resumedAt > timeoutMs) throw timedOut(timeoutMs);
-      if (!isMatch) continue;
-      this.#workedMs += now - resumedAt;
-      yield match;
-      resumedAt = performance.now();
-    }
-    this.#workedMs += performance.now() - resumedAt;
+  explain(): QueryExplanation {
+    const time = (this.#endedAt ?? performance.now()) - this.#startedAt;
+    return { ...this.#running.explain(), time_ms: Math.round(time * 100) / 100 };
   }
-
-  async *#oldestFirst(limit: number): AsyncGenerator<Match> {
-    let given = 0;
-    for await (const match of this.#scan(this.#cursor?.id)) {
-      if (given++ === limit) return;
-      this.#last = { id: match.id, keys: [] };
-      yield match;
-    }
-    this.#hasEnded = true;
-  }
-
-  /** The matches in the order asked for. Holds the keys of the sort while it searches, not the documents. */
-  async *#sorted(sort: Sort, limit: number): AsyncGenerator<Match> {
-    const compare = (a: Position, b: Position) => sort.compare(a.keys, b.keys) || compareIds(a.id, b.id);
-    const begin = this.#cursor;
-    const kept = smallest<Position>(limit + 1, compare);
-    for await (const { id, document } of this.#scan()) {
-      const position = { id, keys: sort.keysOf(document) };
-      if (begin === undefined || compare(position, begin) > 0) kept.add(position);
-    }
-    const positions = kept.take();
-    const page = positions.slice(0, limit);
-    if (positions.length > limit) checkCursor(page.at(-1), sort);
-    for (let first = 0; first < page.length; first += FETCH_BATCH) {
-      const batch = page.slice(first, first + FETCH_BATCH);
-      const found = await this.#source.truth.getMany(batch.map(({ id }) => id));
-      for (const [n, position] of batch.entries()) {
-        this.#last = position;
-        const stored = found[n];
-        // One that was deleted meanwhile is left out.
-        if (stored) yield this.#show(stored);
-      }
-    }
-    this.#hasEnded = positions.length <= limit;
-  }
-
-  #show({ id, text }: StoredText): Match {
-    const document: unknown = JSON.parse(text);
-    if (!isJsonObject(document)) throw new TypeError(`Document ${id} is not a JSON object`);
-    return { id, document: this.#source.render(document) };
-  }
-}
-
-/** A place in a sorted answer. */
-interface Position {
-  id: string;
-  keys: SortValues;
-}
-
-/** A longer cursor would fit neither into a URL nor into a header. */
-const MAX_CURSOR_LENGTH = 4096;
-
-/** Says at the beginning of a page, not at its end, that no other one could follow. */
-function checkCursor(last: Position | undefined, sort: Sort): void {
-  if (!last || encodeCursor({ ...last, sort: sort.text }).length <= MAX_CURSOR_LENGTH) return;
-  throw new ServiceError(
-    "invalid_request",
-    "The values to sort by are too long for a cursor; sort by another field, or leave out the limit.",
-    { details: [{ path: "sort", message: "names a field whose values are too long for a cursor" }] },
-  );
-}
-
-/** Ids are UUIDv7, ASCII: the order of their characters is the order of their age. */
-function compareIds(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function timedOut(timeoutMs: number): ServiceError {
-  return new ServiceError("timeout", `The query took longer than ${timeoutMs / 1000} s (--query-timeout).`);
 }

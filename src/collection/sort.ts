@@ -1,11 +1,12 @@
 /** An order that a client asked for, ready for use. */
 import type { JsonObject } from "./json.ts";
-import { compareBySort, parseSort, type SortValues, sortValues } from "./order.ts";
+import { compareBySort, parseSort, type SortKey, type SortValues, sortValues } from "./order.ts";
 
 /** A sort: how to take the values of a document that count, and how to compare them. */
 export interface Sort {
   /** The canonical text of the sort; equal texts are equal sorts. */
   text: string;
+  keys: readonly SortKey[];
   keysOf: (document: JsonObject) => SortValues;
   compare: (a: SortValues, b: SortValues) => number;
 }
@@ -19,6 +20,7 @@ export function compileSort(sort: string): Sort {
   const keys = parseSort(sort);
   return {
     text: keys.map(({ path, descending }) => `${descending ? "-" : ""}${path}`).join(","),
+    keys,
     keysOf: sortValues(keys),
     compare: compareBySort(keys),
   };

@@ -6,11 +6,12 @@
  * | `["doc", collection, id]`                 | the document (`large_value.ts`)                            |
  * | `["chunk", collection, id, n]`            | a piece of a document too large for one value              |
  * | `["unique", collection, field, value]`    | the id of the document that holds this value               |
- * | `["log", collection, versionstamp]`       | `{op, id}`: the changes in the order of their commits      |
+ * | `["log", collection, versionstamp]`       | what a commit changed (`change_log.ts`)                    |
  *
  * Ids are UUIDv7, so the order of the keys is the order of creation. Every change is one atomic commit of all of these.
  */
 import { createHash } from "node:crypto";
+import { ChangeLog } from "./change_log.ts";
 import {
   completeLarge,
   deleteLarge,
@@ -19,9 +20,6 @@ import {
   MAX_KEYS_PER_READ,
   setLarge,
 } from "./large_value.ts";
-
-/** How long the change log reaches back; a follower that was away for longer starts from the documents. */
-const LOG_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** Deno KV's limit for a key is 2,048 bytes; a unique value longer than this stands in its key as a SHA-256. */
 const MAX_UNIQUE_VALUE_BYTES = 1024;
@@ -56,17 +54,20 @@ export interface Change {
   id: string;
   previous?: { versionstamp: string; pieces: number; unique: UniqueValue[] };
   next?: { bytes: Uint8Array<ArrayBuffer>; unique: UniqueValue[] };
-  alongside?: Alongside;
+  /** The id was made for this change. */
+  isNewId?: boolean;
 }
 
 /** The documents, unique values and change log of one collection. */
 export class Truth {
+  readonly log: ChangeLog;
   readonly #kv: Deno.Kv;
   readonly #collection: string;
 
   constructor(kv: Deno.Kv, collection: string) {
     this.#kv = kv;
     this.#collection = collection;
+    this.log = new ChangeLog(kv, collection);
   }
 
   /** The document with this id, if there is one. */
@@ -103,24 +104,20 @@ export class Truth {
   }
 
   /**
-   * Commits a change whole, or not at all. `false` means that the document, one of its unique values or something alongside
-   * is no longer what the change was made for; nothing was written then.
+   * Commits changes whole, or not at all. `false` means that a document, one of its unique values or something alongside
+   * is no longer what the changes were made for; nothing was written then.
+   *
+   * @param changes of different documents, all of them insertions or replacements, or all of them removals
+   * @returns the versionstamp of the commit, and how many pieces each document has now
    */
-  async commit(change: Change): Promise<{ versionstamp: string; pieces: number } | false> {
-    const { id, previous, next, alongside } = change;
-    const at = this.#at(id);
-    const operation = this.#kv.atomic().check({ key: at.key, versionstamp: previous?.versionstamp ?? null });
+  async commit(
+    changes: readonly Change[],
+    alongside?: Alongside,
+  ): Promise<{ versionstamp: string; pieces: number[] } | false> {
+    const operation = this.#kv.atomic();
     if (alongside?.checks) operation.check(...alongside.checks);
-    this.#moveUniqueValues(operation, change);
-    let pieces = 0;
-    if (next) pieces = setLarge(operation, at, next.bytes, { previousPieces: previous?.pieces });
-    else deleteLarge(operation, at, previous?.pieces ?? 0);
-    operation.set(["log", this.#collection, this.#kv.commitVersionstamp()], {
-      op: next ? "put" : "delete",
-      id,
-    }, {
-      expireIn: LOG_RETENTION_MS,
-    });
+    const pieces = changes.map((change) => this.#addChange(operation, change));
+    this.log.append(operation, changes.map(({ id }) => id));
     alongside?.write?.(operation);
     const result = await operation.commit();
     return result.ok ? { versionstamp: result.versionstamp, pieces } : false;
@@ -136,6 +133,19 @@ export class Truth {
       const found = await completeLarge(this.#kv, this.#at(id), entry);
       if (found) yield { id, ...found };
     }
+  }
+
+  #addChange(operation: Deno.AtomicOperation, change: Change): number {
+    const { id, previous, next } = change;
+    const at = this.#at(id);
+    // Nobody else makes a document of a new id, so its key needs no check; a commit has a limited number of them.
+    if (previous || !change.isNewId) {
+      operation.check({ key: at.key, versionstamp: previous?.versionstamp ?? null });
+    }
+    this.#moveUniqueValues(operation, change);
+    if (next) return setLarge(operation, at, next.bytes, { previousPieces: previous?.pieces });
+    deleteLarge(operation, at, previous?.pieces ?? 0);
+    return 0;
   }
 
   #at(id: string): LargeKey {

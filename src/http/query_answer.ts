@@ -43,7 +43,10 @@ const queryString = {
   include: z.string().optional(),
 };
 
-const query = z.strictObject(queryString);
+const query = z.strictObject({
+  ...queryString,
+  explain: z.enum(["true", "false"], { error: "can only be true or false" }).optional(),
+});
 const queryWithHealth = z.strictObject({
   ...queryString,
   health: z.enum(["healthy", "unhealthy", "unknown"], { error: "must be healthy, unhealthy or unknown" })
@@ -59,9 +62,11 @@ export interface QueryOptions {
   sort?: Sort;
   /** The paths to give, as the client wrote them; without it: the whole document. */
   fields?: string;
-  /** Keeps what `fields` names. */
-  pick: (document: JsonObject) => JsonObject;
+  /** Keeps what `fields` names; without it: the whole document. */
+  pick?: (document: JsonObject) => JsonObject;
   isCountOnly: boolean;
+  /** The answer is to say how it was found. */
+  explains: boolean;
   /** What each document is to have beside its own fields. */
   include: ReadonlySet<string>;
   /** Only what has this health; where that is known. */
@@ -75,6 +80,8 @@ export interface DocumentStream {
   nextCursor(): string | null;
   /** Further keys of the envelope, known at its end. In NDJSON they are a last line of their own. */
   trailer?: () => JsonObject;
+  /** The same, but not in NDJSON. */
+  explain?: () => JsonObject;
 }
 
 /**
@@ -88,17 +95,18 @@ export function readQueryOptions(
   { includes, hasHealth = false }: { includes: readonly string[]; hasHealth?: boolean },
 ): QueryOptions {
   const given = Object.fromEntries(new URL(context.req.url).searchParams);
-  const options: z.infer<typeof queryWithHealth> = hasHealth
+  const options: z.infer<typeof queryWithHealth> & z.infer<typeof query> = hasHealth
     ? validate(queryWithHealth, given)
     : validate(query, given);
-  const { limit, cursor, sort, fields, count, include, health } = options;
+  const { limit, cursor, sort, fields, count, include, health, explain } = options;
   return {
     limit: limit === undefined ? undefined : Number(limit),
     cursor,
     sort: sort === undefined ? undefined : compileSort(sort),
     fields,
-    pick: fields === undefined ? (document) => document : pickFields(fields),
+    pick: fields === undefined ? undefined : pickFields(fields),
     isCountOnly: count !== undefined,
+    explains: explain === "true",
     include: readInclude(include, includes),
     health,
   };
@@ -127,21 +135,32 @@ export async function answerQuery(
   timeoutMs: number,
 ): Promise<Response> {
   const options = readQueryOptions(context, { includes: ["id"] });
-  const { limit, sort, cursor, pick, include } = options;
+  const { limit, sort, cursor, pick, include, explains } = options;
   const filter = compileFilter(await readJsonBody(context));
   const signal = context.req.raw.signal;
   const result = collection.query({ filter, sort, limit, cursor, timeoutMs, signal });
-  if (options.isCountOnly) return sendCount(context, await result.count());
+  const explain = (): JsonObject => explains ? { explain: { ...result.explain() } } : {};
+  if (options.isCountOnly) {
+    const count = await result.count();
+    return sendCount(context, count, explain());
+  }
   async function* documents() {
-    for await (const { id, document } of result.matches) {
-      yield JSON.stringify(include.has("id") ? { id, ...pick(document) } : pick(document));
+    for await (const match of result.matches) {
+      // What the view has is sent as it is.
+      const shown = pick ? JSON.stringify(pick(match.document)) : match.text;
+      yield include.has("id") ? withId(match.id, shown) : shown;
     }
   }
   return await sendDocuments(
     context,
-    { documents: documents(), nextCursor: () => result.nextCursor() },
+    { documents: documents(), nextCursor: () => result.nextCursor(), explain },
     options,
   );
+}
+
+/** Puts the id in front of the fields of an object that is JSON already. */
+function withId(id: string, text: string): string {
+  return `{"id":${JSON.stringify(id)}${text === "{}" ? "" : ","}${text.slice(1)}`;
 }
 
 /** Answers `count=only`. */
@@ -173,7 +192,11 @@ async function* envelope(stream: DocumentStream, isPaged: boolean): AsyncGenerat
     yield separator + document;
     separator = ",";
   }
-  const end = { ...isPaged ? { next_cursor: stream.nextCursor() } : {}, ...stream.trailer?.() };
+  const end = {
+    ...isPaged ? { next_cursor: stream.nextCursor() } : {},
+    ...stream.trailer?.(),
+    ...stream.explain?.(),
+  };
   yield `]${Object.entries(end).map(([key, value]) => `,"${key}":${JSON.stringify(value)}`).join("")}}`;
 }
 

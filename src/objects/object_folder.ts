@@ -84,13 +84,15 @@ export class ObjectFolder {
   }
 }
 
-/** Makes the call again while it fails because something it needs is missing. */
+/** Makes the call again while it fails because a folder comes or goes at the same time. */
 async function retryMissing<T>(call: () => Promise<T>): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
       return await call();
     } catch (error) {
-      if (attempt === FOLDER_ATTEMPTS || !(error instanceof Deno.errors.NotFound)) throw error;
+      // To make a folder that another call makes and removes meanwhile fails with "already exists".
+      const isFleeting = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.AlreadyExists;
+      if (attempt === FOLDER_ATTEMPTS || !isFleeting) throw error;
     }
   }
 }

@@ -2,14 +2,10 @@
 import type { Context } from "hono";
 import { compileFilter } from "../collection/filter.ts";
 import type { Match, QueryResult } from "../collection/query.ts";
-import { ServiceError } from "../errors.ts";
 import { readJsonBody } from "../http/json_body.ts";
 import { readQueryOptions, sendCount, sendDocuments } from "../http/query_answer.ts";
 import { type Health, healthOf } from "./health_records.ts";
 import type { RegistryService } from "./service.ts";
-
-/** A longer cursor would fit neither into a URL nor into a header. */
-const MAX_CURSOR_LENGTH = 4096;
 
 /**
  * Answers `POST /asset_registries`: the filter is the body, the rest the query string.
@@ -40,7 +36,7 @@ export async function answerEntries(
     for await (const match of result.matches) {
       yield JSON.stringify({
         ...include.has("id") && { id: match.id },
-        ...pick(match.document),
+        ...pick ? pick(match.document) : match.document,
         ...include.has("health") && { health: healthOfMatch(match) },
       });
     }
@@ -64,7 +60,6 @@ function only(
       if (given === limit) return;
       given++;
       cursor = result.nextCursor();
-      if (given === limit && cursor !== null && cursor.length > MAX_CURSOR_LENGTH) throw cursorTooLong();
       yield match;
     }
     cursor = null;
@@ -74,13 +69,5 @@ function only(
     for await (const match of result.matches) if (isKept(match)) count++;
     return count;
   }
-  return { matches: matches(), nextCursor: () => cursor, count };
-}
-
-function cursorTooLong(): ServiceError {
-  return new ServiceError(
-    "invalid_request",
-    "The values to sort by are too long for a cursor; sort by another field, or leave out the limit.",
-    { details: [{ path: "sort", message: "names a field whose values are too long for a cursor" }] },
-  );
+  return { matches: matches(), nextCursor: () => cursor, count, explain: () => result.explain() };
 }

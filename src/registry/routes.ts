@@ -68,8 +68,8 @@ async function getEntry(context: Context<AppEnv>, service: RegistryService): Pro
       "Cache-Control": "no-store",
     });
   }
-  const { entry, etag } = await service.get(id);
-  return sendDocument(context, entry, etag);
+  const { text, etag } = await service.get(id);
+  return sendDocument(context, text, etag);
 }
 
 async function updateEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {

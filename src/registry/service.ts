@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7 } from "uuid";
 import { Collection, type Stored, untilUndisturbed } from "../collection/collection.ts";
-import type { JsonObject } from "../collection/json.ts";
+import { asJsonObject, type JsonObject } from "../collection/json.ts";
 import { applyPaths } from "../collection/update_paths.ts";
 import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
@@ -20,11 +20,17 @@ export interface RegistryServiceOptions {
   client: GuardedClient;
   /** Refuse to register what does not answer as healthy. */
   requireHealthy: boolean;
+  /** Whether other nodes work with the same KV. */
+  isShared: boolean;
+  /** Where the index of the entries is kept. */
+  viewPath: string;
 }
 
 /** An entry as it was found. */
 export interface FoundEntry {
   entry: Entry;
+  /** The entry as JSON. */
+  text: string;
   /** A strong entity tag, quotes included. */
   etag: string;
 }
@@ -42,10 +48,26 @@ export class RegistryService {
     this.entries = new Collection({
       kv: options.kv,
       name: "registries",
+      viewPath: options.viewPath,
+      isShared: options.isShared,
       uniqueOf: (document) => [{ field: "asset_registry_id", value: asEntry(document).asset_registry_id }],
       maxDocumentBytes: MAX_ENTRY_BYTES,
     });
     this.records = new HealthRecords(options.kv, this.entries);
+  }
+
+  /**
+   * Waits until entries can be read and searched, at most so long.
+   *
+   * @throws {Error} if the index cannot be opened
+   */
+  async open(mostMs: number): Promise<void> {
+    await this.entries.view.ready(mostMs);
+  }
+
+  /** Ends what goes on in the background. */
+  async close(): Promise<void> {
+    await this.entries.close();
   }
 
   /**
@@ -74,8 +96,9 @@ export class RegistryService {
    * @throws {ServiceError} `not_found`
    */
   async get(id: string): Promise<FoundEntry> {
-    const stored = await this.#find(id);
-    return { entry: asEntry(stored.document), etag: etagOf(stored) };
+    const seen = await this.entries.see({ field: "asset_registry_id", value: id });
+    if (!seen) throw notFound(id);
+    return { entry: asEntry(asJsonObject(JSON.parse(seen.text))), text: seen.text, etag: etagOf(seen) };
   }
 
   /**
@@ -152,7 +175,7 @@ export class RegistryService {
 
   async #find(id: string): Promise<Stored> {
     const stored = await this.entries.find({ field: "asset_registry_id", value: id });
-    if (!stored) throw new ServiceError("not_found", `There is no asset registry ${JSON.stringify(id)}.`);
+    if (!stored) throw notFound(id);
     return stored;
   }
 
@@ -169,7 +192,11 @@ export class RegistryService {
   }
 }
 
-function etagOf({ versionstamp }: Stored): string {
+function notFound(id: string): ServiceError {
+  return new ServiceError("not_found", `There is no asset registry ${JSON.stringify(id)}.`);
+}
+
+function etagOf({ versionstamp }: { versionstamp: string }): string {
   return `"${versionstamp}"`;
 }
 

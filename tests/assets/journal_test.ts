@@ -17,7 +17,7 @@ async function open() {
     put: (key: string) => store.put(key, new Blob(["bytes"]).stream(), { contentType: "text/plain" }),
     pending: () => keys(test.kv, ["pending"]),
     async [Symbol.asyncDispose]() {
-      test[Symbol.dispose]();
+      await test[Symbol.asyncDispose]();
       await Deno.remove(folder, { recursive: true });
     },
   };

@@ -5,8 +5,8 @@ import type { Json, JsonObject } from "../../src/collection/json.ts";
 import type { QueryRequest } from "../../src/collection/query.ts";
 import { compileSort } from "../../src/collection/sort.ts";
 
-/** A collection under test and the KV it stands on. Dispose of it with `using`. */
-export interface TestCollection extends Disposable {
+/** A collection under test and the KV it stands on. Dispose of it with `await using`. */
+export interface TestCollection extends AsyncDisposable {
   kv: Deno.Kv;
   things: Collection;
 }
@@ -14,14 +14,25 @@ export interface TestCollection extends Disposable {
 /** Opens a collection whose documents have a unique `name`, where they have one. */
 export async function openCollection(options: Partial<CollectionOptions> = {}): Promise<TestCollection> {
   const kv = await Deno.openKv(":memory:");
+  const folder = await Deno.makeTempDir({ prefix: "assets-server-test-" });
   const things = new Collection({
     kv,
     name: "things",
     uniqueOf: ({ name }) => typeof name === "string" ? [{ field: "name", value: name }] : [],
     maxDocumentBytes: 256 * 1024,
+    viewPath: `${folder}/things.view.sqlite`,
     ...options,
   });
-  return { kv, things, [Symbol.dispose]: () => kv.close() };
+  await things.view.ready(5000);
+  return {
+    kv,
+    things,
+    async [Symbol.asyncDispose]() {
+      await things.close();
+      kv.close();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
 }
 
 /** Ids that sort as they were made. */

@@ -6,7 +6,7 @@ import { keys, openCollection } from "./fixture.ts";
 const ONCE = { key: "k", fingerprint: () => "POST /x" };
 
 Deno.test("runOnce() makes a change once and gives its outcome again", async () => {
-  using test = await openCollection();
+  await using test = await openCollection();
   const run = (id: string) =>
     runOnce(test.kv, ONCE, async (record) => {
       await test.things.insert(id, { id }, await record({ id }));
@@ -18,7 +18,7 @@ Deno.test("runOnce() makes a change once and gives its outcome again", async () 
 });
 
 Deno.test("runOnce() lets one of many that run at once make the change", async () => {
-  using test = await openCollection();
+  await using test = await openCollection();
   const outcomes = await Promise.all(
     Array.from({ length: 20 }, (_, n) =>
       runOnce(test.kv, ONCE, async (record) => {
@@ -32,7 +32,7 @@ Deno.test("runOnce() lets one of many that run at once make the change", async (
 });
 
 Deno.test("runOnce() prefers the outcome over what the change itself would meet", async () => {
-  using test = await openCollection();
+  await using test = await openCollection();
   const insert = () =>
     runOnce(test.kv, ONCE, async (record) => {
       await test.things.insert(crypto.randomUUID(), { name: "unique" }, await record({ done: true }));
@@ -42,7 +42,7 @@ Deno.test("runOnce() prefers the outcome over what the change itself would meet"
 });
 
 Deno.test("runOnce() refuses a key that was used for another request", async () => {
-  using test = await openCollection();
+  await using test = await openCollection();
   const run = (fingerprint: string) =>
     runOnce(test.kv, { key: "k", fingerprint: () => fingerprint }, async (record) => {
       await test.things.insert(fingerprint, {}, await record({}));
@@ -55,15 +55,15 @@ Deno.test("runOnce() refuses a key that was used for another request", async () 
 });
 
 Deno.test("runOnce() remembers nothing of a change that failed", async () => {
-  using test = await openCollection();
+  await using test = await openCollection();
   await assertRejects(() =>
     runOnce(test.kv, ONCE, () => Promise.reject(new ServiceError("not_found", "Gone.")))
   );
-  assertEquals(await keys(test.kv, []), []);
+  assertEquals(await keys(test.kv, []), [["identity"]]);
 });
 
 Deno.test("runOnce() keeps an outcome larger than one value", async () => {
-  using test = await openCollection();
+  await using test = await openCollection();
   const outcome = { text: "x".repeat(200_000) };
   const run = () =>
     runOnce(test.kv, ONCE, async (record) => {

@@ -12,10 +12,18 @@ const client = new GuardedClient({ noPrivateTargets: false });
 /** A registry's node with a KV handle of its own, whose probes go to `probe`. */
 async function openNode(path: string, more: Partial<ProberOptions> & Pick<ProberOptions, "probe">) {
   const kv = await Deno.openKv(path);
-  const service = new RegistryService({ kv, requireHealthy: false, client });
+  const folder = await Deno.makeTempDir({ prefix: "prober-test-" });
+  const viewPath = `${folder}/registry.view.sqlite`;
+  const service = new RegistryService({ kv, isShared: true, viewPath, requireHealthy: false, client });
+  await service.open(5000);
   const { entries, records } = service;
   const prober = new Prober({ kv, entries, records, intervalMs: 50, ...more });
-  return { kv, service, prober, records };
+  const close = async () => {
+    await service.close();
+    kv.close();
+    await Deno.remove(folder, { recursive: true });
+  };
+  return { kv, close, service, prober, records };
 }
 
 async function withFile(run: (path: string) => Promise<void>): Promise<void> {
@@ -79,7 +87,7 @@ Deno.test("One failed probe makes an entry unhealthy, one good one healthy; fail
   const statuses = health.history.map(({ status }) => status).join(" ");
   assert(/^(healthy )+(unhealthy ){3,}healthy/.test(statuses), statuses);
   await node.prober.stop();
-  node.kv.close();
+  await node.close();
 });
 
 Deno.test("A history holds the last 60 checks", async () => {
@@ -99,7 +107,7 @@ Deno.test("A history holds the last 60 checks", async () => {
     Array.from({ length: 60 }, (_, n) => n + 10),
   );
   assertEquals(health.consecutive_failures, 70);
-  node.kv.close();
+  await node.close();
 });
 
 Deno.test("The time between two probes of an entry is the interval ± 10 %", async () => {
@@ -120,7 +128,7 @@ Deno.test("The time between two probes of an entry is the interval ± 10 %", asy
   const pauses = times.slice(1).map((time, n) => time - present(times[n]));
   // What is above 330 ms is the machine.
   for (const pause of pauses) assert(pause >= 268 && pause < 430, `${pauses}`);
-  node.kv.close();
+  await node.close();
 });
 
 Deno.test("At most 20 probes are under way at once, and slow ones hold up nothing but themselves", async () => {
@@ -148,7 +156,7 @@ Deno.test("At most 20 probes are under way at once, and slow ones hold up nothin
   await until(() => asked.size === 60, "every entry asked");
   assertEquals(most, 20);
   await node.prober.stop();
-  node.kv.close();
+  await node.close();
 });
 
 Deno.test("Of two nodes on one KV one probes an entry", () =>
@@ -168,8 +176,8 @@ Deno.test("Of two nodes on one KV one probes an entry", () =>
     await until(() => probers.size === 8 && count.a + count.b > 60, "60 probes");
     assertEquals([...probers.values()].filter((nodes) => nodes.size !== 1), []);
     await Promise.all([a.prober.stop(), b.prober.stop()]);
-    a.kv.close();
-    b.kv.close();
+    await a.close();
+    await b.close();
   }));
 
 Deno.test("When a node dies, another takes its entries over once the leases have run out, and not before", () =>
@@ -198,7 +206,7 @@ Deno.test("When a node dies, another takes its entries over once the leases have
     await new Promise((resolve) => setTimeout(resolve, 300));
     assertEquals(firstOfB, 0);
     // Without its KV it can renew nothing, as if it were gone.
-    a.kv.close();
+    await a.close();
     const diedAt = performance.now();
     await until(async () => {
       const all = [...(await b.records.all()).values()];
@@ -207,7 +215,7 @@ Deno.test("When a node dies, another takes its entries over once the leases have
     assert(lastOfA <= diedAt + 100 && firstOfB - diedAt > leaseMs - 400, `${firstOfB - diedAt}`);
     await b.prober.stop();
     await a.prober.stop();
-    b.kv.close();
+    await b.close();
   }));
 
 Deno.test("A node that stops gives its leases back, so that another need not wait", () =>
@@ -229,8 +237,8 @@ Deno.test("A node that stops gives its leases back, so that another need not wai
     await a.prober.stop();
     await until(() => asked.size === 3, "probes of the second node");
     await b.prober.stop();
-    a.kv.close();
-    b.kv.close();
+    await a.close();
+    await b.close();
   }));
 
 Deno.test("A new URL makes the health unknown until it has been probed; a removed entry leaves nothing", async () => {
@@ -258,5 +266,5 @@ Deno.test("A new URL makes the health unknown until it has been probed; a remove
     for await (const { key } of node.kv.list({ prefix: [prefix] })) left.push(key);
   }
   assertEquals(left, []);
-  node.kv.close();
+  await node.close();
 });

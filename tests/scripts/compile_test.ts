@@ -85,7 +85,7 @@ Deno.test("compile.ts puts the program into the file that DENORT_BIN names, with
   await withFolder(async (folder) => {
     const runner = await oneLineProgram(folder);
     // Deno itself has the shape of its runtime: what comes out does not run the program, but it holds it.
-    const env = { ...NO_NETWORK, DENO_DIR: join(folder, "cache"), DENORT_BIN: Deno.execPath() };
+    const env = { ...NO_NETWORK, DENORT_BIN: Deno.execPath() };
     const { code, said } = await deno([runner], env);
     assertEquals(code, 0, said);
     const program = await Deno.readFile(

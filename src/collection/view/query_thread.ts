@@ -1,0 +1,193 @@
+/**
+ * The main thread's end of the thread that runs long queries (`query_worker.ts`): orders, answers, and what happens when one of
+ * them hangs.
+ */
+import { ServiceError } from "../../errors.ts";
+import type { Cursor } from "../cursor.ts";
+import type { JsonObject } from "../json.ts";
+import type { Explanation, Found } from "./search.ts";
+
+/** A query as it goes to the thread. */
+export interface ThreadQuery {
+  filter: JsonObject;
+  sort?: string;
+  limit: number;
+  cursor?: Cursor;
+  bases: [server: string, url: string][];
+  liveField?: string;
+  /** How long it may work, in milliseconds. */
+  timeoutMs: number;
+  want: "matches" | "count";
+}
+
+/** What the thread can be told. `more` asks for the next matches of a query, `ping` for a word. */
+export type QueryOrder =
+  | { kind: "open"; path: string }
+  | { kind: "ping" }
+  | { kind: "run"; n: number; query: ThreadQuery }
+  | { kind: "more" | "stop"; n: number };
+
+/** What it answers. `at` says which query it is about to work on. */
+export type QueryAnswer =
+  | { kind: "at"; n: number }
+  | { kind: "found"; n: number; found: Found[] }
+  | { kind: "done"; n: number; count: number; explanation: Explanation }
+  | { kind: "failed"; n: number; code: "timeout" | "internal"; message: string };
+
+/** A thread that does not answer for this long hangs in one document. */
+const HANG_MS = 10_000;
+
+/** So many answers may be under way to a reader that is slower than the search. */
+const AHEAD = 2;
+
+/** A query that runs on the thread. */
+interface Running {
+  /** undefined at the end. */
+  chunks: (Found[] | undefined)[];
+  failure: unknown;
+  end: { count: number; explanation: Explanation } | undefined;
+  wake: PromiseWithResolvers<void>;
+}
+
+/** What became of a query on the thread. */
+export interface ThreadResult {
+  count: number;
+  explanation: Explanation;
+}
+
+/** A query whose thread was ended because another query hung: it can be run again. */
+export class ThreadReplaced extends Error {
+  override readonly name = "ThreadReplaced";
+}
+
+/** One thread for the long queries on one view. It starts when it is first needed. */
+export class QueryThread {
+  readonly #path: string;
+  #worker: Worker | undefined;
+  readonly #running = new Map<number, Running>();
+  #next = 1;
+  /** The query that the thread is working on. */
+  #at = 0;
+  #heardAt = 0;
+  #watchdog: ReturnType<typeof setInterval> | undefined;
+
+  /** @param path the view's file */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** How many queries run here. */
+  get load(): number {
+    return this.#running.size;
+  }
+
+  /**
+   * Runs a query; gives its matches as they are found.
+   *
+   * @throws {ServiceError} `timeout`
+   * @throws {ThreadReplaced} if the thread had to be ended for another query
+   */
+  async *run(query: ThreadQuery): AsyncGenerator<Found[], ThreadResult> {
+    const n = this.#next++;
+    const running: Running = {
+      chunks: [],
+      failure: undefined,
+      end: undefined,
+      wake: Promise.withResolvers(),
+    };
+    this.#running.set(n, running);
+    this.#tell({ kind: "run", n, query });
+    for (let ahead = 1; ahead < AHEAD; ahead++) this.#tell({ kind: "more", n });
+    try {
+      for (;;) {
+        while (running.chunks.length > 0) {
+          const found = running.chunks.shift();
+          if (!found) continue;
+          yield found;
+          this.#tell({ kind: "more", n });
+        }
+        if (running.failure !== undefined) throw running.failure;
+        if (running.end) return running.end;
+        await running.wake.promise;
+        running.wake = Promise.withResolvers();
+      }
+    } finally {
+      this.#running.delete(n);
+      if (!running.end && running.failure === undefined) this.#tell({ kind: "stop", n });
+    }
+  }
+
+  /** Ends the thread. Queries that run fail. */
+  close(): void {
+    this.#end(new ServiceError("unavailable", "The query was ended, because the server is stopping."));
+  }
+
+  /** Ends the thread; the next query starts a new one, on the file that is there then. */
+  restart(): void {
+    this.#end(new ThreadReplaced());
+  }
+
+  #end(reason: unknown): void {
+    clearInterval(this.#watchdog);
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    for (const n of this.#running.keys()) this.#fail(n, reason);
+  }
+
+  #start(): Worker {
+    const worker = new Worker(import.meta.resolve("./query_worker.ts"), { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<QueryAnswer>) => this.#hear(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#end(new Error(`The query thread failed: ${event.message}`));
+    };
+    const open: QueryOrder = { kind: "open", path: this.#path };
+    worker.postMessage(open);
+    this.#heardAt = performance.now();
+    this.#watchdog = setInterval(() => this.#watch(), HANG_MS / 4);
+    Deno.unrefTimer(this.#watchdog);
+    return worker;
+  }
+
+  #tell(order: QueryOrder): void {
+    if (order.kind === "run") this.#worker ??= this.#start();
+    // An order about a query of a thread that is gone is for nobody.
+    this.#worker?.postMessage(order);
+  }
+
+  #hear(answer: QueryAnswer): void {
+    this.#heardAt = performance.now();
+    if (answer.kind === "at") this.#at = answer.n;
+    const running = this.#running.get(answer.n);
+    if (!running) return;
+    switch (answer.kind) {
+      case "at":
+        return;
+      case "found":
+        running.chunks.push(answer.found);
+        break;
+      case "done":
+        running.end = answer;
+        break;
+      case "failed":
+        return this.#fail(answer.n, new ServiceError(answer.code, answer.message));
+    }
+    running.wake.resolve();
+  }
+
+  #fail(n: number, reason: unknown): void {
+    const running = this.#running.get(n);
+    if (!running) return;
+    running.failure = reason;
+    running.wake.resolve();
+  }
+
+  /** Ends a thread that hangs: the query it is at fails, the others can be run again. */
+  #watch(): void {
+    if (performance.now() - this.#heardAt < HANG_MS) return this.#tell({ kind: "ping" });
+    const message = `The query took longer than ${HANG_MS / 1000} s on a single document.`;
+    this.#fail(this.#at, new ServiceError("timeout", message));
+    this.#running.delete(this.#at);
+    this.restart();
+  }
+}

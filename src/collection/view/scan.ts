@@ -1,0 +1,135 @@
+/**
+ * Reads documents in the order of their age, a window at a time, so that no single step takes long.
+ *
+ * What is scanned is every document, those of some postings, or those of a list; conditions in SQL narrow it further.
+ */
+import { POSTING } from "./postings.ts";
+import type { Cell, IndexReader, Sql } from "./index_reader.ts";
+
+/** A document as a scan finds it. */
+export interface Row {
+  ord: number;
+  id: string;
+  json: string;
+  /** Not wholly indexed: nothing that was said about it in SQL holds. */
+  isPartial: boolean;
+}
+
+/** A window of a scan. */
+export interface Window {
+  rows: Row[];
+  /** Everything up to this number has been looked at. */
+  upTo: number;
+}
+
+/** What is scanned. */
+export type Source =
+  | { kind: "documents" }
+  /** The documents with one of these postings. */
+  | { kind: "postings"; keys: Sql[] }
+  /** Documents by their numbers, in order. */
+  | { kind: "list"; ords: Float64Array };
+
+const DOCUMENT = "d.ord, d.id, d.json";
+
+/**
+ * Rows behind a number, of about `size` documents of the source.
+ *
+ * @param narrow a condition on `d`, a document
+ */
+export function readWindow(
+  index: IndexReader,
+  source: Source,
+  narrow: Sql,
+  after: number,
+  size: number,
+): Window {
+  const upTo = endOfWindow(index, source, after, size);
+  const rows = readRows(index, source, narrow, after, upTo);
+  if (!index.hasPartial()) return { rows, upTo };
+  const partial = readPartial(index, after, upTo);
+  if (partial.length === 0) return { rows, upTo };
+  const taken = new Set(partial.map(({ ord }) => ord));
+  const all = [...rows.filter(({ ord }) => !taken.has(ord)), ...partial];
+  return { rows: all.sort((a, b) => a.ord - b.ord), upTo };
+}
+
+/** The documents of these numbers that satisfy the condition, in the order of the numbers. */
+export function readListed(index: IndexReader, ords: readonly number[], narrow: Sql): Row[] {
+  const sql =
+    `SELECT ${DOCUMENT} FROM json_each(?) j CROSS JOIN doc d ON d.ord = j.value WHERE ${narrow.text}`;
+  return index.rows(sql, JSON.stringify(ords), ...narrow.values).map(toRow);
+}
+
+/** The last number of a window; `Infinity` if nothing of the source lies behind it. */
+function endOfWindow(index: IndexReader, source: Source, after: number, size: number): number {
+  switch (source.kind) {
+    case "documents": {
+      const last = index.cell(
+        "SELECT ord FROM doc WHERE ord > ? ORDER BY ord LIMIT 1 OFFSET ?",
+        after,
+        size - 1,
+      );
+      return Number(last ?? Infinity);
+    }
+    case "list":
+      return source.ords[firstAbove(source.ords, after) + size - 1] ?? Infinity;
+    case "postings": {
+      const each = Math.max(1, Math.ceil(size / source.keys.length));
+      const ends = source.keys.map(({ text, values }) => {
+        const sql = `SELECT ord FROM posting WHERE ${text} AND ord > ? ORDER BY ord LIMIT 1 OFFSET ?`;
+        return Number(index.cell(sql, ...values, after, each - 1) ?? Infinity);
+      });
+      return Math.min(Infinity, ...ends);
+    }
+  }
+}
+
+function readRows(index: IndexReader, source: Source, narrow: Sql, after: number, upTo: number): Row[] {
+  const { text, values } = narrow;
+  // SQLite takes Infinity for what it is: above every number.
+  switch (source.kind) {
+    case "documents": {
+      const sql = `SELECT ${DOCUMENT} FROM doc d WHERE d.ord > ? AND d.ord <= ? AND ${text} ORDER BY d.ord`;
+      return index.rows(sql, after, upTo, ...values).map(toRow);
+    }
+    case "list": {
+      const first = firstAbove(source.ords, after);
+      return readListed(index, [...source.ords.subarray(first, firstAbove(source.ords, upTo))], narrow);
+    }
+    case "postings": {
+      if (source.keys.length === 0) return [];
+      const each = source.keys.map((key) =>
+        `SELECT ord FROM posting WHERE ${key.text} AND ord > ? AND ord <= ?`
+      );
+      const bounds = source.keys.flatMap((key): Cell[] => [...key.values, after, upTo]);
+      const sql = `SELECT ${DOCUMENT} FROM (${each.join(" UNION ")}) p CROSS JOIN doc d ON d.ord = p.ord
+        WHERE ${text} ORDER BY d.ord`;
+      return index.rows(sql, ...bounds, ...values).map(toRow);
+    }
+  }
+}
+
+function readPartial(index: IndexReader, after: number, upTo: number): Row[] {
+  const where = index.where({ path: "", type: POSTING.partial });
+  if (!where) return [];
+  const sql = `SELECT ${DOCUMENT} FROM posting p CROSS JOIN doc d ON d.ord = p.ord
+    WHERE p.path = ? AND p.type = ? AND p.ord > ? AND p.ord <= ? ORDER BY p.ord`;
+  return index.rows(sql, ...where.values, after, upTo).map((cells) => ({ ...toRow(cells), isPartial: true }));
+}
+
+function toRow([ord, id, json]: Cell[]): Row {
+  return { ord: Number(ord), id: String(id), json: String(json), isPartial: false };
+}
+
+/** The place of the first number above `bound` in a rising list. */
+export function firstAbove(ords: Float64Array, bound: number): number {
+  let low = 0;
+  let high = ords.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ords[middle] ?? 0) <= bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,238 @@
+/**
+ * A sorted answer out of the index: the documents in the order of the first key of the sort, without looking at the rest.
+ *
+ * It serves where each document has at most one value at that key's path and the index has it whole. Documents with the same
+ * value are put in order among themselves.
+ */
+import type { Cursor } from "../cursor.ts";
+import { arrayIndexOf } from "../paths.ts";
+import { smallest } from "../smallest.ts";
+import type { Sort } from "../sort.ts";
+import type { IndexReader, Sql } from "./index_reader.ts";
+import { POSTING, type PostingType } from "./postings.ts";
+import { compareIds, type Found, type Step } from "./search.ts";
+
+/** What of a search the walk needs. */
+export interface WalkRequest {
+  sort: Sort;
+  limit: number;
+  cursor?: Cursor;
+}
+
+/** Tells which of some documents match, in their order. */
+type Among = (ords: readonly number[]) => Found[];
+
+/** The values that are sorted as the index has them, in BSON's order; what is missing or null comes before all of them. */
+const TYPES: readonly PostingType[] = [POSTING.number, POSTING.string, POSTING.bool];
+
+/** How many documents are looked at in one step. */
+const STEP = 256;
+
+/** Whether a sort can be read out of the index. */
+export function canWalk(
+  index: IndexReader,
+  { sort, limit }: WalkRequest,
+  liveField: string | undefined,
+): boolean {
+  const [first] = sort.keys;
+  if (!first || first.path === liveField) return false;
+  // A group with further keys is held until it is in order.
+  if (limit === Infinity && sort.keys.length > 1) return false;
+  const { path } = first;
+  if (path.split(".").some((part) => arrayIndexOf(part) >= 0)) return false;
+  return !index.hasPartial() && index.isFlat(path) && !index.has(path, POSTING.object) &&
+    !index.has(path, POSTING.longString);
+}
+
+/** The matches in the order of a sort that {@link canWalk}, up to one more than the limit. */
+export function* walkSorted(index: IndexReader, request: WalkRequest, among: Among): Generator<Step> {
+  const { sort, cursor } = request;
+  const isBehind = ({ keys, id }: Found) =>
+    cursor === undefined || (sort.compare(keys, cursor.keys) || compareIds(id, cursor.id)) > 0;
+  let left = request.limit + 1;
+  for (const group of groups(index, request)) {
+    if (typeof group === "string") {
+      yield group;
+      continue;
+    }
+    const found = sort.keys.length === 1
+      ? inAgeOrder(group, among, isBehind)
+      : inSortOrder(group, among, isBehind, sort, left);
+    for (const step of found) {
+      const some = step.slice(0, left);
+      left -= some.length;
+      yield some;
+      if (left <= 0) return;
+    }
+  }
+}
+
+/** The documents of one value, oldest first. */
+type Group = Iterable<number[]>;
+
+/** Groups in the order of the sort's first key, from the cursor's on. */
+function* groups(index: IndexReader, { sort, cursor }: WalkRequest): Generator<Group | "long"> {
+  const [{ path, descending } = { path: "", descending: false }] = sort.keys;
+  const begin = cursor?.keys[0];
+  const types: (PostingType | undefined)[] = [undefined, ...TYPES];
+  if (descending) types.reverse();
+  const beginType = typeOf(begin);
+  const from = cursor === undefined ? 0 : types.indexOf(beginType);
+  for (const type of types.slice(Math.max(0, from))) {
+    const isBegin = cursor !== undefined && type === beginType;
+    if (type === undefined) {
+      yield* groupWithout(index, path);
+      continue;
+    }
+    const where = index.where({ path, type });
+    if (!where) continue;
+    const value = isBegin && begin !== null && begin !== undefined && typeof begin !== "object"
+      ? (typeof begin === "boolean" ? Number(begin) : begin)
+      : undefined;
+    yield* descending ? descendingGroups(index, where, value) : ascendingGroups(index, where, value);
+  }
+}
+
+function typeOf(value: unknown): PostingType | undefined {
+  switch (typeof value) {
+    case "number":
+      return POSTING.number;
+    case "string":
+      return POSTING.string;
+    case "boolean":
+      return POSTING.bool;
+  }
+  return undefined;
+}
+
+/**
+ * The documents with one value each, by rising values. Those with the same value that do not fit into a step are a group of
+ * several steps.
+ */
+function* ascendingGroups(
+  index: IndexReader,
+  where: Sql,
+  begin: string | number | undefined,
+): Generator<Group> {
+  let next = begin;
+  let isOpen = false;
+  for (;;) {
+    const bound = next === undefined ? "" : ` AND value ${isOpen ? ">" : ">="} ?`;
+    const rows = index.rows(
+      `SELECT value, ord FROM posting WHERE ${where.text}${bound} ORDER BY value, ord LIMIT ?`,
+      ...where.values,
+      ...(next === undefined ? [] : [next]),
+      STEP,
+    );
+    const runs = runsOf(rows);
+    const last = runs.at(-1);
+    if (!last) return;
+    for (const run of runs) {
+      yield run === last && rows.length === STEP ? wholeGroup(index, where, run) : [run.ords];
+    }
+    if (rows.length < STEP) return;
+    next = last.value;
+    isOpen = true;
+  }
+}
+
+/** The same by falling values: the index is read backwards, and each group turned round. */
+function* descendingGroups(
+  index: IndexReader,
+  where: Sql,
+  begin: string | number | undefined,
+): Generator<Group> {
+  let next = begin;
+  let isOpen = false;
+  for (;;) {
+    const bound = next === undefined ? "" : ` AND value ${isOpen ? "<" : "<="} ?`;
+    const rows = index.rows(
+      `SELECT value, ord FROM posting WHERE ${where.text}${bound} ORDER BY value DESC, ord DESC LIMIT ?`,
+      ...where.values,
+      ...(next === undefined ? [] : [next]),
+      STEP,
+    );
+    const runs = runsOf(rows);
+    const last = runs.at(-1);
+    if (!last) return;
+    for (const run of runs) {
+      yield run === last && rows.length === STEP
+        ? wholeGroup(index, where, { value: run.value, ords: [] })
+        : [run.ords.reverse()];
+    }
+    if (rows.length < STEP) return;
+    next = last.value;
+    isOpen = true;
+  }
+}
+
+interface Run {
+  value: string | number;
+  ords: number[];
+}
+
+function runsOf(rows: readonly (readonly (string | number | null)[])[]): Run[] {
+  const runs: Run[] = [];
+  for (const [value, ord] of rows) {
+    if (value === null || value === undefined) continue;
+    const last = runs.at(-1);
+    if (last && last.value === value) last.ords.push(Number(ord));
+    else runs.push({ value, ords: [Number(ord)] });
+  }
+  return runs;
+}
+
+/** A group of which only the beginning was read. */
+function* wholeGroup(index: IndexReader, where: Sql, { value, ords }: Run): Generator<number[]> {
+  if (ords.length > 0) yield ords;
+  let after = ords.at(-1) ?? 0;
+  for (;;) {
+    const sql = `SELECT ord FROM posting WHERE ${where.text} AND value = ? AND ord > ? ORDER BY ord LIMIT ?`;
+    const more = index.rows(sql, ...where.values, value, after, STEP).map(([ord]) => Number(ord));
+    if (more.length > 0) yield more;
+    if (more.length < STEP) return;
+    after = more.at(-1) ?? after;
+  }
+}
+
+/** The documents that have nothing at the path, or null: one group. To find a few among many takes long. */
+function* groupWithout(index: IndexReader, path: string): Generator<Group | "long"> {
+  const hasNull = index.has(path, POSTING.null);
+  if (!hasNull && index.documentsWith(path) >= index.documents()) return;
+  yield "long";
+  const present = TYPES.flatMap((type) => index.where({ path, type }) ?? []);
+  const except = present.map(({ text }) => `SELECT ord FROM posting WHERE ${text}`).join(" UNION ALL ");
+  const condition = present.length === 0 ? "" : ` WHERE ord NOT IN (${except})`;
+  const ords = index.rows(
+    `SELECT ord FROM doc${condition} ORDER BY ord`,
+    ...present.flatMap(({ values }) => values),
+  )
+    .map(([ord]) => Number(ord));
+  yield chunks(ords);
+}
+
+function* chunks(ords: readonly number[]): Generator<number[]> {
+  for (let first = 0; first < ords.length; first += STEP) yield ords.slice(first, first + STEP);
+}
+
+function* inAgeOrder(group: Group, among: Among, isBehind: (found: Found) => boolean): Generator<Found[]> {
+  for (const ords of group) yield among(ords).filter(isBehind);
+}
+
+/** Puts a group in order by the keys behind the first, and keeps no more of it than is wanted. */
+function* inSortOrder(
+  group: Group,
+  among: Among,
+  isBehind: (found: Found) => boolean,
+  sort: Sort,
+  wanted: number,
+): Generator<Found[]> {
+  const compare = (a: Found, b: Found) => sort.compare(a.keys, b.keys) || compareIds(a.id, b.id);
+  const kept = smallest<Found>(wanted, compare);
+  for (const ords of group) {
+    for (const found of among(ords)) if (isBehind(found)) kept.add(found);
+    yield [];
+  }
+  const all = kept.take();
+  for (let first = 0; first < all.length; first += STEP) yield all.slice(first, first + STEP);
+}

@@ -1,0 +1,45 @@
+/**
+ * The file of a view, and whether it can be trusted.
+ *
+ * The view is written without waiting for the disk, so a crash of the machine may leave it damaged, one of the program does
+ * not. While a view is open a file beside it says since which boot; where that is another one, the view is made anew.
+ */
+
+/** Where Linux tells one boot from another (random(4)). Other systems have nothing like it. */
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** The file of one view. */
+export class ViewFile {
+  readonly path: string;
+  readonly #marker: string;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#marker = `${path}.open`;
+  }
+
+  /** Whether the file was closed well, or the machine has not been restarted since it was opened. Marks it as open. */
+  async take(): Promise<boolean> {
+    const boot = await readIfThere(BOOT_ID) ?? crypto.randomUUID();
+    const openedIn = await readIfThere(this.#marker);
+    await Deno.writeTextFile(this.#marker, boot);
+    return openedIn === undefined || openedIn === boot;
+  }
+
+  /** To be called when the view has been closed: what was written goes to the disk, then the mark goes. */
+  async release(): Promise<void> {
+    {
+      using file = await Deno.open(this.path, { read: true, write: true });
+      await file.sync();
+    }
+    await Deno.remove(this.#marker);
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch {
+    return undefined;
+  }
+}

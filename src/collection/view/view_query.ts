@@ -1,0 +1,65 @@
+/** A query on a view, and how it is run on another thread. */
+import type { Cursor } from "../cursor.ts";
+import type { Filter } from "../filter.ts";
+import type { Sort } from "../sort.ts";
+import type { Found } from "./search.ts";
+import type { BaseUrls } from "./shown_text.ts";
+import { type QueryThread, ThreadReplaced, type ThreadResult } from "./query_thread.ts";
+
+/** What is asked of a view. */
+export interface ViewQuery {
+  filter: Filter;
+  /** Without it: oldest first. */
+  sort?: Sort;
+  /** The most matches wanted; `Infinity` for all. */
+  limit: number;
+  /** Where to go on: behind this match. */
+  cursor?: Cursor;
+  /** How long it may work, in milliseconds. */
+  timeoutMs: number;
+}
+
+/** How often a query is begun anew because others made its thread hang. */
+const MAX_TRIES = 3;
+
+/**
+ * Runs a query on another thread. Should that thread have to be ended for another query, it goes on where it was.
+ *
+ * @throws {ServiceError} `timeout`
+ */
+export async function* runOnThread(
+  chooseThread: () => QueryThread,
+  options: { bases: () => BaseUrls; liveField?: string },
+  query: ViewQuery,
+  want: "matches" | "count",
+): AsyncGenerator<Found[], ThreadResult> {
+  const { filter, sort, timeoutMs } = query;
+  let { limit, cursor } = query;
+  for (let tries = 1;; tries++) {
+    const running = chooseThread().run({
+      filter: filter.source,
+      sort: sort?.text,
+      limit,
+      cursor,
+      bases: [...options.bases()],
+      liveField: options.liveField,
+      timeoutMs,
+      want,
+    });
+    try {
+      for (let next = await running.next();; next = await running.next()) {
+        if (next.done) return next.value;
+        const last = next.value.at(-1);
+        if (last) cursor = { id: last.id, keys: last.keys, sort: sort?.text ?? "" };
+        limit -= next.value.length;
+        yield next.value;
+      }
+    } catch (error) {
+      if (!(error instanceof ThreadReplaced) || tries === MAX_TRIES) throw error;
+    } finally {
+      await running.return({ count: 0, explanation: NOTHING });
+    }
+  }
+}
+
+const NOTHING = { leads: "", exact: false, candidates: 0, tested: 0 };
