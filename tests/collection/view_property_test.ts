@@ -1,0 +1,112 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { compileFilter } from "../../src/collection/filter.ts";
+import type { JsonObject } from "../../src/collection/json.ts";
+import { compileSort } from "../../src/collection/sort.ts";
+import { STRATEGY_LIMITS } from "../../src/collection/view/strategy.ts";
+import { document, documents, filter, sort } from "./view_arbitraries.ts";
+import { countAll, findAll, TestView, TINY } from "./view_fixture.ts";
+import { idOf } from "./fixture.ts";
+
+/** Cases of each property, each with several queries; `PROPERTY_RUNS` asks for more. */
+const RUNS = Number(Deno.env.get("PROPERTY_RUNS") ?? 500);
+
+/** What every document tested by itself gives, in order. */
+function expected(all: ReadonlyMap<string, JsonObject>, filter: JsonObject, sortBy?: string): string[] {
+  const { test } = compileFilter(filter);
+  const ids = [...all.keys()].sort();
+  const matches = ids.filter((id) => test(all.get(id) ?? {}));
+  if (sortBy === undefined) return matches;
+  const { keysOf, compare } = compileSort(sortBy);
+  const keyed = matches.map((id) => ({ id, keys: keysOf(all.get(id) ?? {}) }));
+  return keyed.sort((a, b) => compare(a.keys, b.keys)).map(({ id }) => id);
+}
+
+function numbered(documents: readonly JsonObject[]): Map<string, JsonObject> {
+  return new Map(documents.map((document, n) => [idOf(n), document]));
+}
+
+function check(
+  view: TestView,
+  all: ReadonlyMap<string, JsonObject>,
+  filter: JsonObject,
+  sortBy?: string,
+): void {
+  const ids = expected(all, filter, sortBy);
+  for (const limits of [TINY, STRATEGY_LIMITS]) {
+    assertEquals(findAll(view.search(filter, { sortBy }, limits)).map(({ id }) => id), ids);
+    assertEquals(countAll(view.search(filter, { sortBy }, limits)), ids.length);
+  }
+}
+
+/** Pages whose cursor leads from one to the next. */
+function pages(view: TestView, filter: JsonObject, sortBy: string | undefined, limit: number): string[] {
+  const ids: string[] = [];
+  let cursor;
+  for (;;) {
+    const found = findAll(view.search(filter, { sortBy, limit, cursor }, TINY));
+    const page = found.slice(0, limit);
+    ids.push(...page.map(({ id }) => id));
+    const last = page.at(-1);
+    if (found.length <= limit || !last) return ids;
+    cursor = { id: last.id, keys: last.keys, sort: sortBy ?? "" };
+  }
+}
+
+/** One view for all cases: it is emptied in between, which is faster than a new file. */
+async function withView(run: (view: TestView) => void | Promise<void>): Promise<void> {
+  using view = new TestView();
+  await run(view);
+}
+
+Deno.test("Search finds what the filter finds in every document, in order, page by page, and counts it", async () => {
+  await withView((view) => {
+    fc.assert(
+      fc.property(
+        documents,
+        fc.array(fc.tuple(filter, sort), { minLength: 1, maxLength: 6 }),
+        fc.integer({ min: 1, max: 5 }),
+        (documents, queries, limit) => {
+          view.clear();
+          const all = numbered(documents);
+          view.put(all);
+          for (const [filter, sortBy] of queries) {
+            check(view, all, filter, sortBy);
+            assertEquals(pages(view, filter, sortBy, limit), expected(all, filter, sortBy));
+          }
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+});
+
+Deno.test("Search finds the same after documents were changed and removed in any order", async () => {
+  const change = fc.tuple(fc.nat(9), fc.option(document, { nil: undefined }));
+  await withView((view) => {
+    fc.assert(
+      fc.property(
+        documents,
+        fc.array(change, { minLength: 1, maxLength: 12 }),
+        fc.array(fc.tuple(filter, sort), { minLength: 1, maxLength: 3 }),
+        (documents, changes, queries) => {
+          view.clear();
+          const all = numbered(documents);
+          view.put(all);
+          for (const [n, document] of changes) {
+            const id = idOf(n * 3);
+            if (document === undefined) {
+              all.delete(id);
+              view.remove([id]);
+            } else {
+              all.set(id, document);
+              view.put([[id, document]]);
+            }
+          }
+          for (const [filter, sortBy] of queries) check(view, all, filter, sortBy);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+});
