@@ -8,7 +8,6 @@ import { startSelfRegistration } from "./assets/self_registration.ts";
 import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
-import type { Collection } from "./collection/collection.ts";
 import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
 import type { Collection } from "./collection/collection.ts";

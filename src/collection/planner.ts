@@ -13,6 +13,7 @@ import {
   beginningOf,
   digestOf,
   isPlain,
+  lowestBeginning,
   MAX_STRING_LENGTH,
   POSTING,
   type PostingType,
@@ -195,7 +196,8 @@ class Planner {
         const whole = from(POSTING.string, value);
         if (!this.#context.hasLongStrings(path)) return ranges([whole], true);
         // What begins like the bound may lie on either side of it.
-        return ranges([whole, from(POSTING.longString, beginningOf(value), false)], false);
+        const beginning = isLower ? lowestBeginning(value) : value;
+        return ranges([whole, from(POSTING.longString, beginning, false)], false);
       }
     }
     if (value === null) {
@@ -235,7 +237,7 @@ class Planner {
     });
     const whole = within(POSTING.string, found.prefix);
     if (!this.#context.hasLongStrings(path)) return ranges([whole], found.isWholePattern);
-    return ranges([whole, within(POSTING.longString, beginningOf(found.prefix))], false);
+    return ranges([whole, within(POSTING.longString, lowestBeginning(found.prefix))], false);
   }
 
   #elemMatch(path: string, condition: Extract<Condition, { operator: "$elemMatch" }>): Plan {

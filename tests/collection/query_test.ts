@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Collection } from "../../src/collection/collection.ts";
-import { compileFilter } from "../../src/collection/filter.ts";
 import type { Json, JsonObject } from "../../src/collection/json.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { present } from "../present.ts";

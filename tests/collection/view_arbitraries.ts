@@ -53,6 +53,14 @@ export const documents: fc.Arbitrary<JsonObject[]> = fc.oneof(
     fields(fc.oneof(scalar, fields(scalar), fc.array(scalar, { maxLength: 3 }))).filter((one) => !isOdd(one)),
     { maxLength: 25 },
   ),
+  // Lists of numbers.
+  fc.array(
+    fc.record({
+      a: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }),
+      b: fc.integer({ min: 0, max: 2 }),
+    }),
+    { maxLength: 20 },
+  ),
   // Without arrays, so that bounds meet and sorts are read out of the index.
   fc.array(
     fc.record({ a: scalar, b: fc.constantFrom<Json>(0, 1, 2, "x"), c: fc.record({ a: scalar }) }, {
@@ -111,6 +119,14 @@ const positive: fc.Arbitrary<JsonObject> = fc.oneof(
   })),
   operation("$all", list),
 );
+
+/** Two bounds, which need not be met by one and the same element of an array. */
+export const bounds: fc.Arbitrary<JsonObject> = fc.tuple(
+  fc.constantFrom("$gt", "$gte", "$eq"),
+  fc.integer({ min: 0, max: 3 }),
+  fc.constantFrom("$lt", "$lte"),
+  fc.integer({ min: 0, max: 3 }),
+).map(([lower, low, upper, high]): JsonObject => ({ [lower]: low, [upper]: high }));
 
 const { filter: anyFilter } = fc.letrec<{ condition: Json; filter: JsonObject }>((tie) => ({
   condition: fc.oneof(

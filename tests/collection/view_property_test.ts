@@ -4,7 +4,7 @@ import { compileFilter } from "../../src/collection/filter.ts";
 import type { JsonObject } from "../../src/collection/json.ts";
 import { compileSort } from "../../src/collection/sort.ts";
 import { STRATEGY_LIMITS } from "../../src/collection/view/strategy.ts";
-import { document, documents, filter, sort } from "./view_arbitraries.ts";
+import { bounds, document, documents, filter, sort } from "./view_arbitraries.ts";
 import { countAll, findAll, TestView, TINY } from "./view_fixture.ts";
 import { idOf } from "./fixture.ts";
 
@@ -108,5 +108,41 @@ Deno.test("Search finds the same after documents were changed and removed in any
       ),
       { numRuns: RUNS },
     );
+  });
+});
+
+Deno.test("Search finds the same where two bounds are met by different elements of an array, or by one", async () => {
+  const number = fc.integer({ min: 0, max: 4 });
+  const list = fc.oneof(number, fc.array(number, { maxLength: 3 }));
+  const documents = fc.array(
+    fc.record({
+      a: list,
+      b: fc.oneof(fc.record({ a: number }), fc.array(fc.record({ a: number }), { maxLength: 3 })),
+    }),
+    {
+      maxLength: 20,
+    },
+  );
+  const condition = fc.oneof(bounds, bounds.map((both): JsonObject => ({ $elemMatch: both })));
+  await withView((view) => {
+    fc.assert(
+      fc.property(documents, fc.constantFrom("a", "b.a"), condition, (documents, path, condition) => {
+        view.clear();
+        const all = numbered(documents);
+        view.put(all);
+        check(view, all, { [path]: condition });
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
+
+Deno.test("Search finds a long string whose indexed beginning is shorter than that of a bound", async () => {
+  await withView((view) => {
+    const all = numbered([{ a: `${"x".repeat(199)}😀a` }, { a: `${"x".repeat(199)}a${"b".repeat(9)}` }]);
+    view.put(all);
+    check(view, all, { a: { $gte: "x".repeat(200) } });
+    check(view, all, { a: { $lte: `${"x".repeat(199)}😀b` } });
+    check(view, all, { a: { $regex: `^${"x".repeat(199)}😀` } });
   });
 });

@@ -125,8 +125,17 @@ export function isPlain(text: string): boolean {
 
 /** How a long string begins: never half of a surrogate pair. */
 export function beginningOf(text: string): string {
-  const last = text.charCodeAt(MAX_STRING_LENGTH - 1);
-  return text.slice(0, last >= 0xd800 && last < 0xdc00 ? MAX_STRING_LENGTH - 1 : MAX_STRING_LENGTH);
+  return cut(text, MAX_STRING_LENGTH);
+}
+
+/** What every long string from `text` on begins with, or with something greater: theirs may be one unit shorter. */
+export function lowestBeginning(text: string): string {
+  return cut(text, MAX_STRING_LENGTH - 1);
+}
+
+function cut(text: string, length: number): string {
+  const last = text.charCodeAt(length - 1);
+  return text.slice(0, last >= 0xd800 && last < 0xdc00 ? length - 1 : length);
 }
 
 /** A digest that equal sub-documents and arrays share: same keys in the same order, `-0` as `0`. */
