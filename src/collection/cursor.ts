@@ -39,7 +39,7 @@ export function decodeCursor(
   const parsed = parse(text);
   if (parsed === undefined) throw refused("is not a cursor that an answer gave.");
   const keys = parsed.keys ?? keysOf(parsed.id);
-  if (keys === undefined) throw refused("stands behind a document that is gone.");
+  if (keys === undefined) throw refused("stands behind a document that is not here, or not any more.");
   const cursor = { ...parsed, keys };
   if (cursor.sort !== (sort?.text ?? "")) {
     throw refused(`belongs to ${cursor.sort === "" ? "the default order" : `sort=${cursor.sort}`}.`);

@@ -231,7 +231,8 @@ export class Search implements DocumentStream {
       compare: this.#compare,
       show: (id, document) => {
         if (isCountOnly) return "";
-        return JSON.stringify(include.has("id") ? { id, ...pick(document) } : pick(document));
+        const shown = pick ? pick(document) : document;
+        return JSON.stringify(include.has("id") ? { id, ...shown } : shown);
       },
       assetsDbId: source.about.assetsDbId,
       timeoutMs,

@@ -47,7 +47,8 @@ export function encodeFederationCursor(position: Cursor, absent: string[]): stri
  */
 export function decodeFederationCursor(text: string, sort: Sort | undefined): FederationCursor {
   const [place = "", names = "", ...more] = text.split(".");
-  const position = decodeCursor(place, sort);
+  // One that leaves out what its document is sorted by, because that is very long, is of no use to the other sources.
+  const position = decodeCursor(place, sort, () => undefined);
   const absent = readNames(names);
   if (absent === undefined || more.length > 0) {
     const message = "is not a cursor that an answer gave.";

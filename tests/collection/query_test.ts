@@ -151,7 +151,7 @@ Deno.test("Collection.query() turns pages sorted by values that are too long for
   const error = await assertRejects(
     () => take(test.things, ask({}, { sortBy: "-text", limit: 1, cursor }), "n"),
     ServiceError,
-    "gone",
+    "not here",
   );
   assertEquals(error.code, "invalid_request");
 });
