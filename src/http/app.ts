@@ -7,7 +7,6 @@ import type { Context, Handler } from "hono";
 import { ServiceError } from "../errors.ts";
 import { nameRequestSpan } from "../observe/observed.ts";
 import { type AccessTokens, authorize } from "./auth.ts";
-import { edge } from "./edge.ts";
 import { failure } from "./envelope.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -33,7 +32,6 @@ export type Methods = Partial<
 /** An application without routes. */
 export function createApp(): App {
   const app = new Hono<AppEnv>({ getPath: rawPath });
-  app.use(edge());
   app.onError((error, context) => failure(context, error));
   app.notFound((context) =>
     failure(context, new ServiceError("route_not_found", `There is no ${context.req.path} here.`))
@@ -73,8 +71,20 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
       });
     }
     authorize(context, tokens, chosen.access);
-    return await chosen.handle(context, next);
+    const answer = await chosen.handle(context, next);
+    return method === "HEAD" && answer instanceof Response ? await measured(answer) : answer;
   });
+}
+
+/**
+ * The length that GET's body has, on the answer to HEAD (RFC 9110 §9.3.2): the server would say 0. Other answers are left
+ * alone: to touch their body here would have them sent in chunks.
+ */
+async function measured(answer: Response): Promise<Response> {
+  if (answer.headers.has("Content-Length") || !answer.body) return answer;
+  const { status, headers } = answer;
+  headers.set("Content-Length", String((await answer.arrayBuffer()).byteLength));
+  return new Response(null, { status, headers });
 }
 
 function own(methods: Methods, method: string): Methods[keyof Methods] {

@@ -1,13 +1,14 @@
 /**
  * What happens to every request before and behind its route: its id, a valid target, the rate limit, what browsers are told.
  *
- * It is one middleware, because every further one costs a request as much as a lookup.
+ * It stands around the application and is none of its middlewares: without any, Hono calls a route's handler directly, and a
+ * request out of memory costs little more than that.
  */
-import type { Context, MiddlewareHandler } from "hono";
 import { ServiceError } from "../errors.ts";
-import type { AppEnv } from "./app.ts";
-import { corsHeaders, preflightHeaders } from "./cors.ts";
-import { failure } from "./envelope.ts";
+import { preflightHeaders } from "./cors.ts";
+import { errorAnswer } from "./envelope.ts";
+import type { Exchange } from "./exchange.ts";
+import { commonHeaders } from "./send.ts";
 
 /** A sane request id, which is taken over from the client. */
 const REQUEST_ID = /^[\w=-]{1,128}$/;
@@ -16,89 +17,72 @@ const REQUEST_ID = /^[\w=-]{1,128}$/;
 const AUTHORITY = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?$/;
 
 /** Whoever watches a server must not be kept from it. */
-const UNLIMITED_PATHS = new Set(["/health", "/livez", "/readyz"]);
+const UNLIMITED_PATH = /^https?:\/\/[^/?#]*\/(?:health|livez|readyz)(?:\?|$)/;
 
-/** An answer is data: a browser that shows it as a page may load and run nothing, and frame it nowhere. Pages bring their own. */
+/**
+ * Files have any type, pages bring their own policy: a browser that shows an answer as a page may load and run nothing, and
+ * frame it nowhere. Answers in JSON are no pages.
+ */
 const CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-/** The middleware. */
-export function edge(): MiddlewareHandler<AppEnv> {
-  let validAuthority: string | undefined;
-  return async (context, next) => {
-    const { headers, url } = context.req.raw;
-    const given = headers.get("X-Request-Id");
-    context.env.id = given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
-    const authority = authorityOf(url);
-    const host = headers.get("Host") ?? "";
-    // Most requests name the host that the last one did.
-    if (authority !== validAuthority || host !== authority) {
-      if (!isValidTarget(url, authority, host)) {
-        const message = "The Host header or the request target is not valid.";
-        return finish(context, failure(context, new ServiceError("invalid_request", message)));
-      }
-      validAuthority = authority;
-    }
-    const waitMs = overLimit(context);
-    if (waitMs > 0) return finish(context, failure(context, tooManyRequests(waitMs)));
-    const preflight = preflightHeaders(context.env.edge.origins, context.req.raw);
-    if (preflight) return finish(context, context.body(null, 204, preflight));
-    await next();
-    if (context.req.method === "HEAD") await measureHead(context);
-    finish(context, context.res);
-  };
+/** The authority that was found valid last: most requests name the same. */
+let validAuthority: string | undefined;
+
+/**
+ * Takes a request in: gives it its id, and answers it if it comes no further.
+ *
+ * @returns `undefined` if it is for the application
+ */
+export function enter(exchange: Exchange, request: Request): Response | undefined {
+  const { headers, url } = request;
+  const given = headers.get("X-Request-Id");
+  exchange.id = given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
+  const { origins, limiter } = exchange.edge;
+  if (origins.length > 0) exchange.origin = headers.get("Origin");
+  if (!isValidTarget(url, headers.get("Host") ?? "")) {
+    const message = "The Host header or the request target is not valid.";
+    return errorAnswer(exchange, new ServiceError("invalid_request", message));
+  }
+  if (limiter && !UNLIMITED_PATH.test(url)) {
+    const waitMs = limiter.take(exchange.client, exchange.startedAt);
+    if (waitMs > 0) return errorAnswer(exchange, tooManyRequests(waitMs));
+  }
+  const preflight = preflightHeaders(origins, request);
+  return preflight && new Response(null, { status: 204, headers: preflight });
 }
 
-/** Between `http://` and the path. */
-function authorityOf(url: string): string {
-  const start = url.indexOf("://") + 3;
-  const end = url.slice(start).search(/[/?#]/);
-  return end === -1 ? url.slice(start) : url.slice(start, start + end);
+/** Adds to an answer what every answer has, and takes note of it. It is not rebuilt for that: that would have it sent in chunks. */
+export function leave(exchange: Exchange, response: Response): Response {
+  exchange.status = response.status;
+  if (exchange.hasCommonHeaders) return response;
+  const { headers } = response;
+  for (const [name, value] of Object.entries(commonHeaders(exchange))) {
+    if (name === "Vary") headers.append(name, value);
+    else headers.set(name, value);
+  }
+  if (!headers.has("Content-Security-Policy")) {
+    headers.set("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+  }
+  // A file says how long it is; what was sent as text has been counted.
+  if (exchange.bytesOut === 0 && response.status < 300) {
+    exchange.bytesOut = Number(headers.get("Content-Length") ?? 0);
+  }
+  return response;
 }
 
 /** The URL of a request is made of its Host header, so a slash in that would move the path. */
-function isValidTarget(url: string, authority: string, host: string): boolean {
-  return AUTHORITY.test(host) && AUTHORITY.test(authority) && URL.canParse(url);
-}
-
-function overLimit({ env, req }: Context<AppEnv>): number {
-  const { limiter } = env.edge;
-  if (!limiter || UNLIMITED_PATHS.has(req.path)) return 0;
-  return limiter.take(env.client, env.startedAt);
+function isValidTarget(url: string, host: string): boolean {
+  const start = url.indexOf("://") + 3;
+  const length = url.slice(start).search(/[/?#]/);
+  const authority = length === -1 ? url.slice(start) : url.slice(start, start + length);
+  if (authority === validAuthority && host === authority) return true;
+  if (!AUTHORITY.test(host) || !AUTHORITY.test(authority) || !URL.canParse(url)) return false;
+  validAuthority = authority;
+  return true;
 }
 
 function tooManyRequests(waitMs: number): ServiceError {
   const seconds = Math.ceil(waitMs / 1000);
   const message = `That were too many requests; the next one may come in ${seconds} s (--rate-limit).`;
   return new ServiceError("too_many_requests", message, { headers: { "Retry-After": String(seconds) } });
-}
-
-/**
- * The length that GET's body has, on the answer to HEAD (RFC 9110 §9.3.2): the server would say 0. Other answers are left
- * alone: to touch their body here would have them sent in chunks.
- */
-async function measureHead(context: Context<AppEnv>): Promise<void> {
-  if (context.res.headers.has("Content-Length") || !context.res.body) return;
-  const length = (await context.res.clone().arrayBuffer()).byteLength;
-  context.res.headers.set("Content-Length", String(length));
-}
-
-/** Adds to an answer what every answer has. It is not rebuilt for that: see `measureHead`. */
-function finish({ env, req }: Context<AppEnv>, response: Response): Response {
-  const { headers } = response;
-  headers.set("X-Request-Id", env.id);
-  headers.set("X-Content-Type-Options", "nosniff");
-  if (!headers.has("Content-Security-Policy")) {
-    headers.set("Content-Security-Policy", CONTENT_SECURITY_POLICY);
-  }
-  const { origins } = env.edge;
-  if (origins.length > 0) {
-    for (const [name, value] of Object.entries(corsHeaders(origins, req.raw.headers.get("Origin")))) {
-      if (name === "Vary") headers.append(name, value);
-      else headers.set(name, value);
-    }
-  }
-  env.status = response.status;
-  // A file says how long it is; what was sent as text has been counted.
-  if (env.bytesOut === 0 && response.status < 300) env.bytesOut = Number(headers.get("Content-Length") ?? 0);
-  return response;
 }

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorCode, ServiceError } from "../errors.ts";
+import type { Exchange } from "./exchange.ts";
 import { sendJson } from "./send.ts";
 
 const log = getLogger(["assets-server", "http"]);
@@ -54,17 +55,24 @@ export function success(context: Context, data: unknown, status: ContentfulStatu
  * learns no more than that.
  */
 export function failure(context: Context, error: unknown): Response {
-  const { code, message, details, headers } = toServiceError(error, context);
-  if (code === "unauthenticated") headers["WWW-Authenticate"] = "Bearer";
-  if (code === "unavailable") headers["Retry-After"] = RETRY_AFTER_SECONDS;
-  return sendJson(context, { success: false, error: message, message, code, details }, STATUS[code], headers);
+  return errorAnswer(context.env, error);
 }
 
-function toServiceError(error: unknown, context: Context): ServiceError {
+/** The same for a request that no route has. */
+export function errorAnswer(exchange: Exchange, error: unknown): Response {
+  const { code, message, details, headers: given } = toServiceError(error, exchange);
+  const headers = { ...given };
+  if (code === "unauthenticated") headers["WWW-Authenticate"] = "Bearer";
+  if (code === "unavailable") headers["Retry-After"] = RETRY_AFTER_SECONDS;
+  const body = { success: false, error: message, message, code, details };
+  return sendJson({ env: exchange }, body, STATUS[code], headers);
+}
+
+function toServiceError(error: unknown, exchange: Exchange): ServiceError {
   if (error instanceof ServiceError) {
     if (statusOf(error) >= 500) {
-      log.warn("{id} {method} {path}: {code}: {message} {cause}", {
-        ...request(context),
+      log.warn("{id} {method} {route}: {code}: {message} {cause}", {
+        ...request(exchange),
         code: error.code,
         message: error.message,
         cause: error.cause ?? "",
@@ -75,10 +83,10 @@ function toServiceError(error: unknown, context: Context): ServiceError {
   if (error instanceof HTTPException && error.status < 500) {
     return new ServiceError("invalid_request", error.message || "The request is malformed.");
   }
-  log.error("{id} {method} {path}: {error}", { ...request(context), error });
+  log.error("{id} {method} {route}: {error}", { ...request(exchange), error });
   return new ServiceError("internal", "Something went wrong on the server; its log has the details.");
 }
 
-function request(context: Context) {
-  return { id: context.env.id, method: context.req.method, path: context.req.path };
+function request({ id, method, route }: Exchange) {
+  return { id, method, route };
 }

@@ -29,6 +29,10 @@ export class Exchange {
   readonly method: string;
   /** The address of the client, without a port. */
   readonly client: string;
+  /** What `Origin` says, if pages of other origins may ask at all. */
+  origin: string | null = null;
+  /** Whether its answer was made with the headers that every answer has. */
+  hasCommonHeaders = false;
   /** What `X-Request-Id` says. */
   id = "-";
   /** The pattern of the route, such as `/asset/:uri`. */

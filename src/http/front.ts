@@ -1,5 +1,6 @@
 /** Between the socket and the application: every request gets its exchange, which is measured and logged once it is over. */
 import { type App, withHarmlessMethod } from "./app.ts";
+import { enter, leave } from "./edge.ts";
 import { type Edge, Exchange } from "./exchange.ts";
 
 /** Who is told of requests. */
@@ -11,18 +12,20 @@ export interface Observer {
 
 /** The handler of every request. */
 export function createFront(app: App, edge: Edge, observer: Observer): Deno.ServeHandler<Deno.NetAddr> {
-  return (request, { remoteAddr, completed }) => {
+  return async (request, { remoteAddr, completed }) => {
     const harmless = withHarmlessMethod(request);
     const exchange = new Exchange(edge, harmless, remoteAddr.hostname);
     observer.begin(exchange);
-    const end = (isSent: boolean) => {
-      // Deno 2.9.6 takes a stream that was cancelled for one that was sent.
-      const isComplete = isSent && !exchange.signal?.aborted;
-      // How much came of a file whose download broke off is not known.
-      if (exchange.method === "HEAD" || !isComplete) exchange.bytesOut = 0;
-      observer.end(exchange, { durationMs: performance.now() - exchange.startedAt, isComplete });
-    };
-    completed.then(() => end(true), () => end(false));
-    return app.fetch(harmless, exchange);
+    completed.then(() => end(exchange, true), () => end(exchange, false));
+    const answer = enter(exchange, harmless) ?? await app.fetch(harmless, exchange);
+    return leave(exchange, answer);
   };
+
+  function end(exchange: Exchange, isSent: boolean): void {
+    // Deno 2.9.6 takes a stream that was cancelled for one that was sent.
+    const isComplete = isSent && !exchange.signal?.aborted;
+    // How much came of a file whose download broke off is not known.
+    if (exchange.method === "HEAD" || !isComplete) exchange.bytesOut = 0;
+    observer.end(exchange, { durationMs: performance.now() - exchange.startedAt, isComplete });
+  }
 }

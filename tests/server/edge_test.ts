@@ -60,20 +60,20 @@ Deno.test("A request that is refused at the door, body unread, leaves its connec
   }
 });
 
-Deno.test("Every answer tells browsers to take it for what it says, and to run and frame nothing", async () => {
-  await using server = await startTestServer({ authReadToken: "r" });
+Deno.test("Every answer tells browsers to take it for what it says, and files to run and frame nothing", async () => {
+  await using server = await startTestServer();
   const refused = await rawRequest(server, "GET", "/health", { host: "a/b" });
-  assertEquals(refused.status, 400);
+  assertEquals([refused.status, refused.headers.get("x-content-type-options")], [400, "nosniff"]);
   assert(refused.headers.has("x-request-id"), "a refused target has a request id as well");
-  const answers = [
-    await send(server, "/health"),
-    await send(server, "/asset/x"),
-    await send(server, "/nowhere"),
-  ];
-  for (const { headers } of [...answers, { headers: new Headers([...refused.headers]) }]) {
+  const form = uploadForm("<script>alert(1)</script>", { fileType: "text/html", fileName: "x.html" });
+  const { body } = assertStatus(await send(server, "/upload_asset", { method: "POST", body: form }), 201);
+  const file = await send(server, new URL(String(body.public_url)).pathname);
+  for (const { headers } of [file, await send(server, "/asset/x"), await send(server, "/nowhere")]) {
     assertEquals(headers.get("X-Content-Type-Options"), "nosniff");
-    assertEquals(headers.get("Content-Security-Policy"), "default-src 'none'; frame-ancestors 'none'");
   }
+  assertEquals(file.headers.get("Content-Type"), "text/html");
+  assertEquals(file.headers.get("Content-Security-Policy"), "default-src 'none'; frame-ancestors 'none'");
+  assert(file.headers.get("Content-Disposition")?.startsWith("attachment"));
 });
 
 Deno.test("A request id of the client is taken over if it is sane, and cannot add a header", async () => {
