@@ -36,12 +36,7 @@ Deno.test("SIGTERM cuts off after 10 s what never ends, exits 0, and leaves noth
   const dataDir = await newFolder();
   const flags = ["--port", "0", "--data-dir", dataDir];
   await using program = await start(flags);
-  const body = multipartBody([metadataPart(metadata()), filePart("x".repeat(100_000))], true);
-  using connection = await connect(program);
-  const head = `POST /upload_asset HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${MULTIPART}\r\n`;
-  await writeAll(connection, `${head}Content-Length: ${body.length * 2}\r\n\r\n`);
-  await writeAll(connection, body);
-  assertEquals((await send(program, "/health")).status, 200);
+  using _connection = await hangingUpload(program);
   const startedAt = performance.now();
   program.child.kill("SIGTERM");
   assertEquals((await program.child.status).code, 0);
@@ -56,6 +51,52 @@ Deno.test("SIGTERM cuts off after 10 s what never ends, exits 0, and leaves noth
   const uploaded = await send(again, "/upload_asset", { method: "POST", body: uploadForm("x") });
   assertEquals(uploaded.status, 201, uploaded.text);
 });
+
+Deno.test("A second signal ends the program at once, and what was in flight leaves nothing", async () => {
+  const dataDir = await newFolder();
+  const flags = ["--port", "0", "--data-dir", dataDir];
+  await using program = await start(flags);
+  using _connection = await hangingUpload(program);
+  program.child.kill("SIGTERM");
+  await untilClosed(program);
+  // While it stops it is alive, but takes nothing more.
+  assertEquals((await send(program, "/livez")).status, 200);
+  const refused = await send(program, "/assets", json("POST", {}));
+  assertEquals([refused.status, refused.body.code, refused.headers.get("Retry-After")], [
+    503,
+    "unavailable",
+    "5",
+  ]);
+  const startedAt = performance.now();
+  program.child.kill("SIGTERM");
+  assertEquals((await program.child.status).code, 1);
+  assert(performance.now() - startedAt < 3000);
+  await using again = await start(flags);
+  assertEquals((await send(again, "/assets", json("POST", {}))).body.data, []);
+});
+
+Deno.test("SIGTERM with nothing in flight ends the program within a second or two, whatever is connected", async () => {
+  await using program = await start(["--port", "0", "--data-dir", await newFolder()]);
+  using _silent = await connect(program);
+  using slow = await connect(program);
+  await writeAll(slow, "GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+  await send(program, "/livez");
+  const startedAt = performance.now();
+  program.child.kill("SIGTERM");
+  assertEquals((await program.child.status).code, 0);
+  assert(performance.now() - startedAt < 5000, `${performance.now() - startedAt} ms`);
+});
+
+/** An upload that has begun and does not go on. */
+async function hangingUpload(program: Program): Promise<Deno.TcpConn> {
+  const connection = await connect(program);
+  const body = multipartBody([metadataPart(metadata()), filePart("x".repeat(100_000))], true);
+  const head = `POST /upload_asset HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${MULTIPART}\r\n`;
+  await writeAll(connection, `${head}Content-Length: ${body.length * 2}\r\n\r\n`);
+  await writeAll(connection, body);
+  assertEquals((await send(program, "/health")).status, 200);
+  return connection;
+}
 
 /** Resolves once the server answers new requests no more as it did, which is when it has seen the signal. */
 async function untilClosed(program: Program): Promise<void> {
