@@ -13,6 +13,8 @@ import { type Address, checkTarget, type Resolve, type TargetRules } from "./tar
 export interface GuardedClientOptions extends TargetRules {
   /** Finds the addresses of a name; the system's way by default. */
   resolve?: Resolve;
+  /** The certificates of the authorities to trust, in PEM, instead of the system's and those in NODE_EXTRA_CA_CERTS. */
+  ca?: string;
 }
 
 /** One request. */
@@ -88,7 +90,10 @@ export class GuardedClient {
         else callback(null, first?.address ?? "", first?.family);
       },
     };
-    const outgoing = url.protocol === "https:" ? requestHttps(url, options) : requestHttp(url, options);
+    const { ca } = this.#options;
+    const outgoing = url.protocol === "https:"
+      ? requestHttps(url, { ...options, ...ca !== undefined && { ca } })
+      : requestHttp(url, options);
     outgoing.on("response", (response) => {
       // Whoever reads it learns of its errors; while nobody does, they must not end the process.
       response.on("error", () => {});

@@ -10,8 +10,11 @@
  *
  * `id` is that of the document, so an entry that is removed and made again starts anew.
  */
+import { getLogger } from "@logtape/logtape";
 import type { Collection } from "../collection/collection.ts";
 import { leaseKey } from "./leases.ts";
+
+const log = getLogger(["assets-server", "registry"]);
 
 /** The outcome of one check. */
 export interface HealthCheck {
@@ -69,6 +72,9 @@ const MAX_HISTORY = 60;
 /** The most characters of an error that are kept. */
 const MAX_ERROR_LENGTH = 300;
 
+/** A KV that takes longer is taken to be away. */
+const READ_TIMEOUT_MS = 1000;
+
 /** How often a record is tried whose entry or record was changed meanwhile. */
 const MAX_TRIES = 20;
 
@@ -76,14 +82,36 @@ const MAX_TRIES = 20;
 export class HealthRecords {
   readonly #kv: Deno.Kv;
   readonly #entries: Collection;
+  /** What the last reading of all found, for while the KV is away. */
+  #known = new Map<string, RecordedHealth>();
+  #isAway = false;
 
   constructor(kv: Deno.Kv, entries: Collection) {
     this.#kv = kv;
     this.#entries = entries;
   }
 
-  /** What is known of every entry, by the id of its document. */
-  async all(): Promise<Map<string, RecordedHealth>> {
+  /** What is known of every entry, by the id of its document; what was known last while the KV does not answer. */
+  async all(): Promise<ReadonlyMap<string, RecordedHealth>> {
+    if (this.#isAway) return this.#known;
+    const reading = this.#readAll().then((all) => {
+      this.#known = all;
+    }).catch((error) => log.warn("What is known of health cannot be read: {error}", { error }));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#isAway = true;
+        // A KV across a network answers when it is back, and not with an error before.
+        void reading.finally(() => this.#isAway = false);
+        resolve();
+      }, READ_TIMEOUT_MS);
+    });
+    await Promise.race([reading, late]);
+    clearTimeout(timer);
+    return this.#known;
+  }
+
+  async #readAll(): Promise<Map<string, RecordedHealth>> {
     const all = new Map<string, RecordedHealth>();
     for await (const { key, value } of this.#kv.list<RecordedHealth>({ prefix: ["registry_health"] })) {
       if (typeof key[1] === "string") all.set(key[1], value);

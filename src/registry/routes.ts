@@ -54,7 +54,7 @@ async function createEntry(context: Context<AppEnv>, service: RegistryService): 
   return success(context, { message: "Asset registry created", id }, 201);
 }
 
-const entryQuery = z.strictObject({
+const entryQuery = z.object({
   include: z.literal("health", { error: 'can only be "health"' }).optional(),
 });
 

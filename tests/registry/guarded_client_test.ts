@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { GuardedClient, readText } from "../../src/registry/guarded_client.ts";
 import { startFake, startSilent } from "../server/fake_server.ts";
+import { CA, CERT, KEY } from "../server/tls_fixture.ts";
 
 const soon = () => AbortSignal.timeout(5000);
 
@@ -24,6 +25,25 @@ Deno.test("send() tries the next address of a name when one refuses", async () =
   const { port } = new URL(fake.url);
   const response = await client.send(new URL(`http://two.example:${port}/`), { signal: soon() });
   assertEquals(await readText(response, 1000), "here");
+});
+
+Deno.test("send() checks the certificate against the name, not against the address it is pinned to", async () => {
+  const listening = { hostname: "127.0.0.1", port: 0, cert: CERT, key: KEY, onListen() {} };
+  await using server = Deno.serve(listening, () => new Response("secret"));
+  const resolve = () => Promise.resolve([{ address: "127.0.0.1" }]);
+  const client = new GuardedClient({ noPrivateTargets: false, resolve, ca: CA });
+  const { port } = server.addr;
+  const response = await client.send(new URL(`https://localhost:${port}/`), { signal: soon() });
+  assertEquals(await readText(response, 1000), "secret");
+  await assertRejects(
+    () => client.send(new URL(`https://other.example:${port}/`), { signal: soon() }),
+    Error,
+  );
+  const distrusting = new GuardedClient({ noPrivateTargets: false, resolve });
+  await assertRejects(
+    () => distrusting.send(new URL(`https://localhost:${port}/`), { signal: soon() }),
+    Error,
+  );
 });
 
 Deno.test("send() follows no redirect", async () => {

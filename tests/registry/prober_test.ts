@@ -60,7 +60,9 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
   }
 }
 
-async function single(records: { all(): Promise<Map<string, RecordedHealth>> }): Promise<RecordedHealth> {
+async function single(
+  records: { all(): Promise<ReadonlyMap<string, RecordedHealth>> },
+): Promise<RecordedHealth> {
   return present([...(await records.all()).values()][0]);
 }
 
