@@ -149,7 +149,7 @@ export class Search implements DocumentStream {
     if (this.#hasEnded || this.#last === undefined) return null;
     const { sources, request } = this.#options;
     const absent = sources.filter((source) => outcomeOf(source).status !== "ok").map(({ id }) => id);
-    return encodeFederationCursor({ ...this.#last, sort: request.options.sort?.text ?? "" }, absent);
+    return encodeFederationCursor(this.#last, request.options.sort, absent);
   }
 
   /** How every source did, those that were not asked included. */

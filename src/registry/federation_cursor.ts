@@ -31,13 +31,34 @@ const NAME_BYTES = 4;
  *
  * @param position of the last document given
  * @param absent the ids of the documents of the entries that are to be left out from now on
+ * @throws {ServiceError} `invalid_request` if the values that the document is sorted by are too long for a cursor
  */
-export function encodeFederationCursor(position: Cursor, absent: string[]): string {
-  const place = encodeCursor(position);
+export function encodeFederationCursor(
+  position: Omit<Cursor, "sort">,
+  sort: Sort | undefined,
+  absent: string[],
+): string {
+  const place = placeOf(position, sort);
   if (absent.length === 0) return place;
   const names = new Uint8Array(absent.length * NAME_BYTES);
   for (const [n, id] of absent.entries()) names.set(nameOf(id), n * NAME_BYTES);
   return `${place}.${names.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+}
+
+function placeOf(position: Omit<Cursor, "sort">, sort: Sort | undefined): string {
+  const place = encodeCursor({ ...position, sort: sort?.text ?? "" });
+  // Keys that are too long are left out, for the Assets DB that has the document knows them. The others do not.
+  let isWhole = true;
+  decodeCursor(place, sort, () => {
+    isWhole = false;
+    return [];
+  });
+  if (isWhole) return place;
+  throw new ServiceError(
+    "invalid_request",
+    "The values to sort by are too long for a cursor; sort by another field, or leave out the limit.",
+    { details: [{ path: "sort", message: "names a field whose values are too long for a cursor" }] },
+  );
 }
 
 /**
