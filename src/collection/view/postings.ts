@@ -4,7 +4,6 @@
  * A path is the names on the way joined by dots; arrays leave no trace in it, because a filter's path goes through them.
  * So `{a: [{b: 1}, {b: "x"}]}` gives `a` as an array, as its length, and twice as an object, and `a.b` as 1 and as "x".
  */
-import { createHash } from "node:crypto";
 import { isJsonObject, type Json, type JsonObject } from "../json.ts";
 
 /**
@@ -138,7 +137,18 @@ function cut(text: string, length: number): string {
   return text.slice(0, last >= 0xd800 && last < 0xdc00 ? length - 1 : length);
 }
 
-/** A digest that equal sub-documents and arrays share: same keys in the same order, `-0` as `0`. */
-export function digestOf(value: Json): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("base64").slice(0, 12);
+/**
+ * A digest that equal sub-documents and arrays share: same keys in the same order, `-0` as `0`. 53 bits of FNV-1a, twice with
+ * different offsets: what two different ones share now and then is tested anyway.
+ */
+export function digestOf(value: Json): number {
+  const text = JSON.stringify(value);
+  let low = 0x811c9dc5;
+  let high = 0x1000193;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    low = Math.imul(low ^ unit, 0x01000193);
+    high = Math.imul(high ^ unit, 0x85ebca6b);
+  }
+  return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }

@@ -63,6 +63,7 @@ export class ThreadReplaced extends Error {
 /** One thread for the long queries on one view. It starts when it is first needed. */
 export class QueryThread {
   readonly #path: string;
+  readonly #hangMs: number;
   #worker: Worker | undefined;
   readonly #running = new Map<number, Running>();
   #next = 1;
@@ -71,9 +72,13 @@ export class QueryThread {
   #heardAt = 0;
   #watchdog: ReturnType<typeof setInterval> | undefined;
 
-  /** @param path the view's file */
-  constructor(path: string) {
+  /**
+   * @param path the view's file
+   * @param hangMs after how long without a word the thread is ended
+   */
+  constructor(path: string, hangMs = HANG_MS) {
     this.#path = path;
+    this.#hangMs = hangMs;
   }
 
   /** How many queries run here. */
@@ -144,7 +149,7 @@ export class QueryThread {
     const open: QueryOrder = { kind: "open", path: this.#path };
     worker.postMessage(open);
     this.#heardAt = performance.now();
-    this.#watchdog = setInterval(() => this.#watch(), HANG_MS / 4);
+    this.#watchdog = setInterval(() => this.#watch(), this.#hangMs / 4);
     Deno.unrefTimer(this.#watchdog);
     return worker;
   }
@@ -184,8 +189,8 @@ export class QueryThread {
 
   /** Ends a thread that hangs: the query it is at fails, the others can be run again. */
   #watch(): void {
-    if (performance.now() - this.#heardAt < HANG_MS) return this.#tell({ kind: "ping" });
-    const message = `The query took longer than ${HANG_MS / 1000} s on a single document.`;
+    if (performance.now() - this.#heardAt < this.#hangMs) return this.#tell({ kind: "ping" });
+    const message = `The query took longer than ${this.#hangMs / 1000} s on a single document.`;
     this.#fail(this.#at, new ServiceError("timeout", message));
     this.#running.delete(this.#at);
     this.restart();

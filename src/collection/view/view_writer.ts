@@ -20,6 +20,12 @@ export interface ViewChange {
   put?: ViewDocument;
 }
 
+/** How many postings one statement inserts: measured, 32 take 60 % of the time of 32 statements. */
+const ROWS_PER_INSERT = 32;
+
+/** A row of `posting`. */
+type PostingRow = readonly [path: number, type: number, value: string | number, ord: number];
+
 /** How many paths are remembered; those beyond are looked up. */
 const MAX_KNOWN_PATHS = 10_000;
 
@@ -33,6 +39,8 @@ export class ViewWriter {
   #documents: number;
   /** By how much the documents of each path have grown in the transaction. */
   readonly #grown = new Map<number, number>();
+  /** Postings that are still to be inserted, before anything is removed and at the end of a transaction. */
+  #added: PostingRow[] = [];
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -86,6 +94,7 @@ export class ViewWriter {
     try {
       this.#transaction(() => {
         for (const change of changes) this.#applyOne(change);
+        this.#insertAdded();
         this.#countPaths();
         if (this.#documents !== documents) this.#statements.setMeta.run("documents", this.#documents);
         if (!reached) return;
@@ -97,6 +106,7 @@ export class ViewWriter {
       this.#last = last;
       this.#paths.clear();
       this.#grown.clear();
+      this.#added = [];
       throw error;
     }
   }
@@ -172,10 +182,22 @@ export class ViewWriter {
   }
 
   #addPosting([path, type, value]: Posting, ord: number): void {
-    this.#statements.insertPosting.run(this.#pathId(path), type, value, ord);
+    this.#added.push([this.#pathId(path), type, value, ord]);
+  }
+
+  /** In the order of the table, so that neighbours meet in one of its pages. */
+  #insertAdded(): void {
+    const rows = this.#added.sort(compareRows);
+    this.#added = [];
+    let first = 0;
+    for (; first + ROWS_PER_INSERT <= rows.length; first += ROWS_PER_INSERT) {
+      this.#statements.insertPostings.run(...rows.slice(first, first + ROWS_PER_INSERT).flat());
+    }
+    for (const row of rows.slice(first)) this.#statements.insertPosting.run(...row);
   }
 
   #removePosting([path, type, value]: Posting, ord: number): void {
+    if (this.#added.length > 0) this.#insertAdded();
     this.#statements.deletePosting.run(this.#pathId(path), type, value, ord);
   }
 
@@ -223,6 +245,11 @@ export class ViewWriter {
   }
 }
 
+/** About the order of the table: strings by UTF-16, which is enough to bring neighbours together. */
+function compareRows(a: PostingRow, b: PostingRow): number {
+  return a[0] - b[0] || a[1] - b[1] || (a[2] < b[2] ? -1 : a[2] > b[2] ? 1 : a[3] - b[3]);
+}
+
 function prepare(db: DatabaseSync): Record<StatementName, StatementSync> {
   const of = (sql: string) => db.prepare(sql);
   return {
@@ -236,6 +263,11 @@ function prepare(db: DatabaseSync): Record<StatementName, StatementSync> {
     moveDoc: of("UPDATE doc SET ord = ? WHERE ord = ?"),
     deleteDoc: of("DELETE FROM doc WHERE ord = ?"),
     insertPosting: of("INSERT OR IGNORE INTO posting (path, type, value, ord) VALUES (?, ?, ?, ?)"),
+    insertPostings: of(
+      `INSERT OR IGNORE INTO posting (path, type, value, ord) VALUES ${
+        Array(ROWS_PER_INSERT).fill("(?, ?, ?, ?)").join(", ")
+      }`,
+    ),
     deletePosting: of("DELETE FROM posting WHERE path = ? AND type = ? AND value = ? AND ord = ?"),
     insertPath: of("INSERT OR IGNORE INTO path (text) VALUES (?)"),
     pathId: of("SELECT id FROM path WHERE text = ?"),
@@ -255,6 +287,7 @@ type StatementName =
   | "moveDoc"
   | "deleteDoc"
   | "insertPosting"
+  | "insertPostings"
   | "deletePosting"
   | "insertPath"
   | "pathId"
