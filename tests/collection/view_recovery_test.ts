@@ -168,7 +168,7 @@ Deno.test("While a view is being built, documents are read from the truth and qu
     await using before = await place.open();
     await fill(before.things, 0, 3);
   }
-  Deno.removeSync(place.viewPath);
+  await Deno.remove(place.viewPath);
   const kv = await Deno.openKv(`${place.folder}/things.kv`);
   // The documents come when they are let: until then the view is being built.
   const gate = Promise.withResolvers<void>();
