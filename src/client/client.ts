@@ -12,8 +12,8 @@ export { AssetsClient, type BulkResult, type ChangeOptions } from "./assets_clie
 export { ClientError, type ClientErrorFacts, type LocalErrorCode } from "./client_error.ts";
 export type { ConnectionOptions } from "./connection.ts";
 export type { OpenedObject, OpenOptions } from "./object_download.ts";
-export type { Filter, Page, PageOptions, QueryOptions } from "./query.ts";
-export { type EntryHealth, RegistryClient, type SearchSource } from "./registry_client.ts";
+export type { Filter, Page, PageOptions, QueryOptions, SearchSource } from "./query.ts";
+export { type EntryHealth, RegistryClient } from "./registry_client.ts";
 export type { NewUpload, ResumableUploads, UploadedAsset, UploadState } from "./resumable_uploads.ts";
 export type { HealthAnswer } from "./service_client.ts";
 export type { Asset, CreateBody, UploadMetadata } from "../assets/schema.ts";

@@ -1,11 +1,23 @@
 /** Questions by filter, the same for assets and for the entries of a registry. */
-import { asJsonObject, type JsonObject } from "../collection/json.ts";
+import { asJsonObject, type Json, type JsonObject } from "../collection/json.ts";
 import { ClientError } from "./client_error.ts";
 import type { Connection } from "./connection.ts";
 import { linesOf } from "./ndjson.ts";
+import { textOf } from "./reading.ts";
 
 /** A MongoDB query document. */
 export type Filter = JsonObject;
+
+/** What one Assets DB gave to a federated search. */
+export interface SearchSource {
+  asset_registry_id: string;
+  asset_registry_name: string;
+  asset_registry_public_url: string;
+  status: "ok" | "error" | "timeout" | "skipped";
+  /** How many assets of the answer are its. */
+  count: number;
+  error?: string;
+}
 
 /** What a question asks for beside its filter. */
 export interface QueryOptions {
@@ -15,6 +27,8 @@ export interface QueryOptions {
   fields?: string;
   /** Adds the `id` of the creation to each answer. */
   includeId?: boolean;
+  /** Told at the end what each Assets DB gave, if it is a registry that answers. */
+  onSources?: (sources: SearchSource[]) => void;
   signal?: AbortSignal;
 }
 
@@ -38,11 +52,12 @@ export async function queryPage(
   connection: Connection,
   path: string,
   filter: Filter,
-  { limit, cursor, signal, ...options }: PageOptions,
+  { limit, cursor, signal, onSources, ...options }: PageOptions,
 ): Promise<Page<JsonObject>> {
   const query = { ...queryString(options), limit, cursor };
   const { body } = await connection.json(path, { method: "POST", json: filter, query, signal });
-  const { next_cursor } = body;
+  const { next_cursor, sources } = body;
+  if (Array.isArray(sources)) onSources?.(sources.map(readSource));
   return { data: listOf(body), nextCursor: typeof next_cursor === "string" ? next_cursor : undefined };
 }
 
@@ -51,7 +66,7 @@ export async function* queryStream(
   connection: Connection,
   path: string,
   filter: Filter,
-  { signal, ...options }: QueryOptions,
+  { signal, onSources, ...options }: QueryOptions,
 ): AsyncGenerator<JsonObject, void, undefined> {
   const response = await connection.send(path, {
     method: "POST",
@@ -66,7 +81,11 @@ export async function* queryStream(
     while (true) {
       const next = await connection.read(() => lines.next(), signal);
       if (next.done) return;
-      if (next.value !== "") yield connection.parse(next.value, response);
+      if (next.value === "") continue;
+      const document = connection.parse(next.value, response);
+      // The last line of a registry: no document has a field of that name.
+      if (Array.isArray(document.sources)) onSources?.(document.sources.map(readSource));
+      else yield document;
     }
   } finally {
     await lines.return().catch(() => {});
@@ -95,9 +114,23 @@ export function listOf(body: JsonObject): JsonObject[] {
   return Array.isArray(body.data) ? body.data.map(asJsonObject) : [];
 }
 
+const SOURCE_STATES = ["ok", "error", "timeout", "skipped"] as const;
+
+function readSource(json: Json): SearchSource {
+  const source = asJsonObject(json);
+  return {
+    asset_registry_id: textOf(source.asset_registry_id),
+    asset_registry_name: textOf(source.asset_registry_name),
+    asset_registry_public_url: textOf(source.asset_registry_public_url),
+    status: SOURCE_STATES.find((state) => state === source.status) ?? "error",
+    count: typeof source.count === "number" ? source.count : 0,
+    error: textOf(source.error) || undefined,
+  };
+}
+
 /** The options that go into the query string. */
 export function queryString(
-  { sort, fields, includeId }: Omit<QueryOptions, "signal">,
+  { sort, fields, includeId }: Pick<QueryOptions, "sort" | "fields" | "includeId">,
 ): Record<string, string | undefined> {
   return { sort, fields, include: includeId ? "id" : undefined };
 }

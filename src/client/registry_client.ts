@@ -11,7 +11,6 @@ import {
   type QueryOptions,
   queryPage,
   queryStream,
-  queryString,
 } from "./query.ts";
 import { textOf, textsOf } from "./reading.ts";
 import { ServiceClient } from "./service_client.ts";
@@ -21,15 +20,6 @@ export interface EntryHealth {
   status: "healthy" | "unhealthy" | "unknown";
   checked_at?: string;
   latency_ms?: number;
-  error?: string;
-}
-
-/** What one Assets DB gave to a federated search. */
-export interface SearchSource {
-  asset_registry_id: string;
-  asset_registry_name: string;
-  status: "ok" | "error" | "timeout" | "skipped";
-  count: number;
   error?: string;
 }
 
@@ -89,15 +79,19 @@ export class RegistryClient extends ServiceClient {
     return { said: body.data ?? null, health: asJsonObject(body.health) };
   }
 
-  /** `POST /assets` on a registry: the filter is sent to every healthy Assets DB. */
-  async searchAssets(
-    filter: Filter,
-    { signal, limit, ...options }: QueryOptions & { limit?: number } = {},
-  ): Promise<{ assets: JsonObject[]; sources: SearchSource[] }> {
-    const query = { ...queryString(options), limit };
-    const { body } = await this.connection.json("/assets", { method: "POST", json: filter, query, signal });
-    const sources = Array.isArray(body.sources) ? body.sources.map(asJsonObject) : [];
-    return { assets: listOf(body), sources: sources.map(readSource) };
+  /** `POST /assets` on a registry, one page: the filter is sent to every healthy Assets DB. */
+  async assets(filter: Filter, options: PageOptions): Promise<Page<JsonObject>> {
+    return await queryPage(this.connection, "/assets", filter, options);
+  }
+
+  /** `POST /assets` on a registry, everything that matches in any Assets DB. */
+  assetStream(filter: Filter, options: QueryOptions = {}): AsyncIterable<JsonObject> {
+    return queryStream(this.connection, "/assets", filter, options);
+  }
+
+  /** How many assets match in all Assets DBs. */
+  async countAssets(filter: Filter, { signal }: { signal?: AbortSignal } = {}): Promise<number> {
+    return await queryCount(this.connection, "/assets", filter, signal);
   }
 }
 
@@ -108,18 +102,6 @@ function readEntry(json: JsonObject): Entry {
     asset_registry_metadata: asJsonObject(json.asset_registry_metadata),
     asset_registry_tags: textsOf(json.asset_registry_tags),
     asset_registry_public_url: textOf(json.asset_registry_public_url),
-  };
-}
-
-const SOURCE_STATES = ["ok", "error", "timeout", "skipped"] as const;
-
-function readSource(json: JsonObject): SearchSource {
-  return {
-    asset_registry_id: textOf(json.asset_registry_id),
-    asset_registry_name: textOf(json.asset_registry_name),
-    status: SOURCE_STATES.find((state) => state === json.status) ?? "error",
-    count: typeof json.count === "number" ? json.count : 0,
-    error: typeof json.error === "string" ? json.error : undefined,
   };
 }
 

@@ -12,9 +12,16 @@ export const ASSET_COLUMNS: ListingColumn[] = [
   { title: "TAGS", text: (asset) => plain(asset.asset_tags) },
 ];
 
+/** The columns of assets from many Assets DBs. */
+export const FEDERATED_COLUMNS: ListingColumn[] = [
+  ...ASSET_COLUMNS.slice(0, 2),
+  { title: "AT", text: (asset) => originOf(plain(asset.asset_public_url)) },
+  ...ASSET_COLUMNS.slice(2),
+];
+
 /** The fields that those columns need. */
 export const ASSET_COLUMN_FIELDS =
-  "asset_uri,asset_name,asset_file_info.file_size,asset_file_info.file_type,asset_tags";
+  "asset_uri,asset_name,asset_file_info.file_size,asset_file_info.file_type,asset_tags,asset_public_url";
 
 /** The full paths of `uri,size,asset_metadata.x`. */
 export function fieldPaths(text: string | undefined): string[] | undefined {
@@ -53,6 +60,10 @@ function valueAt(document: JsonObject, path: string): Json | undefined {
   let here: Json | undefined = document;
   for (const key of path.split(".")) here = asJsonObject(here)[key];
   return here;
+}
+
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
 }
 
 function sizeText(value: Json | undefined): string {

@@ -6,18 +6,12 @@ import { asJsonObject, type JsonObject } from "../../collection/json.ts";
 import { ConfigError } from "../config.ts";
 import { metadataOf, splitList } from "./assignments.ts";
 import { type ConnectionFlags, connectionOf, REGISTRY_SERVER, withConnection } from "./connection_flags.ts";
-import {
-  ASSET_COLUMN_FIELDS,
-  ASSET_COLUMNS,
-  columnsOf,
-  fieldPaths,
-  plain,
-  sortPaths,
-} from "./asset_columns.ts";
-import { ASSET_WORDS, ENTRY_WORDS, filterOf } from "./filter_words.ts";
+import { FEDERATED_COLUMNS, plain } from "./asset_columns.ts";
+import { ENTRY_WORDS, filterOf } from "./filter_words.ts";
+import { interruptible } from "./interrupt.ts";
 import { Listing, type ListingColumn, outputForm } from "./listing.ts";
-import { limitOf, type ListFlags, withListFlags, WORDS_HELP } from "./search_command.ts";
-import { confirm, note, outputColumns, print, printable } from "./terminal.ts";
+import { type ListFlags, search, withListFlags, WORDS_HELP } from "./search_command.ts";
+import { confirm, outputColumns, print, printable } from "./terminal.ts";
 
 interface AddFlags extends ConnectionFlags {
   name: string;
@@ -176,26 +170,13 @@ function addSearch(registry: Command): void {
         )
         .argument("[words...]", "what to look for; nothing finds everything")
         .addHelpText("after", `${WORDS_HELP}\n\nExample:\n  assets-server registry search llama 'size>1GB'`)
-        .action(searchEverywhere),
+        .option("--count", "only say how many there are")
+        .action(async (words: string[], flags: ListFlags) => {
+          await interruptible((signal) =>
+            search(words, flags, { source: REGISTRY_SERVER, columns: FEDERATED_COLUMNS, signal })
+          );
+        }),
     ),
     REGISTRY_SERVER,
   );
-}
-
-async function searchEverywhere(words: string[], flags: ListFlags): Promise<void> {
-  const form = outputForm(flags);
-  const paths = fieldPaths(flags.fields);
-  const isText = form === "table" || form === "lines";
-  const { assets, sources } = await clientOf(flags).searchAssets(filterOf(words, ASSET_WORDS), {
-    sort: sortPaths(flags.sort),
-    limit: limitOf(flags.limit, form),
-    fields: paths?.join(",") ?? (isText ? ASSET_COLUMN_FIELDS : undefined),
-  });
-  const listing = new Listing(form, paths === undefined ? ASSET_COLUMNS : columnsOf(paths), outputColumns());
-  for (const asset of assets) await listing.add(asset);
-  await listing.end();
-  for (const { asset_registry_name: name, status, error } of sources) {
-    if (status === "ok") continue;
-    await note(`${printable(name)}: ${status}${error ? ` (${printable(error)})` : ""}\n`);
-  }
 }

@@ -1,15 +1,16 @@
 /** `assets-server search`: assets by words or by a filter, as a table or for programs. */
 import type { Command } from "commander";
 import { AssetsClient } from "../../client/assets_client.ts";
+import type { SearchSource } from "../../client/query.ts";
 import type { JsonObject } from "../../collection/json.ts";
 import { ConfigError } from "../config.ts";
 import { ASSET_COLUMN_FIELDS, ASSET_COLUMNS, columnsOf, fieldPaths, sortPaths } from "./asset_columns.ts";
-import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
+import { type ConnectionFlags, connectionOf, type ServerSource, withConnection } from "./connection_flags.ts";
 import { ASSET_WORDS, filterOf } from "./filter_words.ts";
 import { interruptible } from "./interrupt.ts";
-import { Listing, type OutputForm, outputForm } from "./listing.ts";
+import { Listing, type ListingColumn, type OutputForm, outputForm } from "./listing.ts";
 import { count } from "./quantities.ts";
-import { note, outputColumns, print } from "./terminal.ts";
+import { note, outputColumns, print, printable } from "./terminal.ts";
 
 /** The flags of everything that lists documents. */
 export interface ListFlags extends ConnectionFlags {
@@ -56,7 +57,7 @@ export function addSearchCommand(program: Command): void {
       .option("--count", "only say how many there are")
       .addHelpText("after", EXAMPLES)
       .action(async (words: string[], flags: ListFlags) => {
-        await interruptible((signal) => search(words, flags, signal));
+        await interruptible((signal) => search(words, flags, { signal }));
       }),
   ));
 }
@@ -70,10 +71,19 @@ export function withListFlags(command: Command): Command {
     .option("--fields <fields>", "the fields to show, comma-separated: uri,size,asset_metadata.license");
 }
 
-async function search(words: string[], flags: ListFlags, signal: AbortSignal): Promise<void> {
+/** Where to search, and what to show unless something is chosen. */
+interface SearchScope {
+  source?: ServerSource;
+  columns?: ListingColumn[];
+  signal: AbortSignal;
+}
+
+/** Searches an Assets DB or a registry, and prints what it finds. */
+export async function search(words: string[], flags: ListFlags, scope: SearchScope): Promise<void> {
+  const { signal, columns = ASSET_COLUMNS } = scope;
   const filter = filterOf(words, ASSET_WORDS);
   const form = outputForm(flags);
-  const client = new AssetsClient(connectionOf(flags, { signal }));
+  const client = new AssetsClient(connectionOf(flags, scope));
   if (flags.count) {
     const number = await client.countAssets(filter, { signal });
     await print(flags.json ? `${JSON.stringify({ count: number })}\n` : `${number}\n`);
@@ -82,8 +92,10 @@ async function search(words: string[], flags: ListFlags, signal: AbortSignal): P
   const paths = fieldPaths(flags.fields);
   const limit = limitOf(flags.limit, form);
   const fields = paths?.join(",") ?? (form === "table" || form === "lines" ? ASSET_COLUMN_FIELDS : undefined);
-  const options = { sort: sortPaths(flags.sort), fields, signal };
-  const listing = new Listing(form, paths === undefined ? ASSET_COLUMNS : columnsOf(paths), outputColumns());
+  let sources: SearchSource[] = [];
+  const onSources = (told: SearchSource[]) => void (sources = told);
+  const options = { sort: sortPaths(flags.sort), fields, signal, onSources };
+  const listing = new Listing(form, paths === undefined ? columns : columnsOf(paths), outputColumns());
   const found = limit === undefined || limit > MAX_PAGE
     ? client.assetStream(filter, options)
     : (await client.assets(filter, { ...options, limit })).data;
@@ -95,6 +107,14 @@ async function search(words: string[], flags: ListFlags, signal: AbortSignal): P
       await note(`${listing.count} of ${count(total, "asset")}; --limit ${total} shows all.\n`);
     }
   }
+  for (const failure of sourceFailures(sources)) await note(`${failure}\n`);
+}
+
+/** What is to be said of the Assets DBs that a registry could not ask. */
+export function sourceFailures(sources: SearchSource[]): string[] {
+  return sources.filter(({ status }) => status !== "ok").map(({ asset_registry_name, status, error }) =>
+    printable(`${asset_registry_name}: ${status}${error === undefined ? "" : ` (${error})`}`)
+  );
 }
 
 async function list(

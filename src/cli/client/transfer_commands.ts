@@ -1,6 +1,8 @@
 /** `assets-server import`, `export`: every document, as NDJSON. */
 import type { Command } from "commander";
 import { AssetsClient } from "../../client/assets_client.ts";
+import type { SearchSource } from "../../client/query.ts";
+import type { JsonObject } from "../../collection/json.ts";
 import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
 import { ASSET_WORDS, filterOf } from "./filter_words.ts";
 import { type ImportedLine, importLines } from "./import_lines.ts";
@@ -9,6 +11,7 @@ import { interruptible } from "./interrupt.ts";
 import { Listing } from "./listing.ts";
 import { Progress, type ProgressFile } from "./progress.ts";
 import { count } from "./quantities.ts";
+import { sourceFailures } from "./search_command.ts";
 import { print, printable, writeAll } from "./terminal.ts";
 
 interface ImportFlags extends ConnectionFlags {
@@ -111,11 +114,14 @@ function toJson({ line, isCreated, id, asset_uri, code, error }: ImportedLine) {
 
 async function exportAll(words: string[], flags: ExportFlags, signal: AbortSignal): Promise<void> {
   const client = new AssetsClient(connectionOf(flags, { signal }));
-  const found = client.assetStream(filterOf(words, ASSET_WORDS), { signal });
+  const found = complete(client, filterOf(words, ASSET_WORDS), signal);
   if (flags.output === undefined || flags.output === "-") {
     const listing = new Listing("ndjson", []);
-    for await (const asset of found) await listing.add(asset);
-    await listing.end();
+    try {
+      for await (const asset of found) await listing.add(asset);
+    } finally {
+      await listing.end();
+    }
     return;
   }
   const written = await writeFile(flags.output, found);
@@ -123,6 +129,14 @@ async function exportAll(words: string[], flags: ExportFlags, signal: AbortSigna
   await print(
     flags.json ? `${JSON.stringify(facts)}\n` : `${count(written, "asset")} in ${printable(flags.output)}\n`,
   );
+}
+
+/** Everything that matches. A registry that could not ask all of its Assets DBs makes it fail at the end. */
+async function* complete(client: AssetsClient, filter: JsonObject, signal: AbortSignal) {
+  let sources: SearchSource[] = [];
+  yield* client.assetStream(filter, { signal, onSources: (told) => void (sources = told) });
+  const failures = sourceFailures(sources);
+  if (failures.length > 0) throw new Error(`The export is not complete: ${failures.join("; ")}`);
 }
 
 /** Writes NDJSON to a file that appears when it is whole. Returns how many lines. */

@@ -1,6 +1,7 @@
 /** `assets-server registry …` and `health` against a real registry. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { refusedUrl } from "../../server/fake_server.ts";
+import { uploaded } from "../../server/client.ts";
 import { startTestServer } from "../../server/harness.ts";
 import { assertOneLine, User } from "../command_line.ts";
 
@@ -19,6 +20,29 @@ Deno.test("registry add, ls, check and rm keep the list of Assets DBs", async ()
   assertOneLine(await user.run(["registry", "rm", "away"]), 2, "--yes");
   assertEquals(await user.succeed(["registry", "rm", "away", "--yes"]), "away is removed\n");
   assertOneLine(await user.run(["registry", "check", "away"]), 1, "away");
+});
+
+Deno.test("registry search finds assets in all Assets DBs, says where, and names those that could not be asked", async () => {
+  await using registry = await startTestServer({ mode: "registry" });
+  await using one = await startTestServer();
+  await using two = await startTestServer();
+  await using user = await User.create(registry, { REGISTRY_URL: registry.url });
+  await uploaded(one, "x", { name: "in one", more: { asset_tags: ["t"] } });
+  await uploaded(two, "xyz", { name: "in two", more: { asset_tags: ["t"] } });
+  for (const [id, url] of [["one", one.url], ["two", two.url], ["away", refusedUrl()]]) {
+    await user.succeed(["registry", "add", url ?? "", "--name", `DB ${id}`, "--id", id ?? ""]);
+  }
+  const { code, stdout, stderr } = await user.run(["registry", "search", "tags=t", "--sort", "-size"]);
+  assertEquals(code, 0, stderr);
+  const rows = stdout.trimEnd().split("\n").map((line) => line.split("\t").slice(0, 2));
+  assertEquals(rows, [["in two:1.0-initial", "3 B"], ["in one:1.0-initial", "1 B"]]);
+  assertMatch(stderr, /^DB away: (skipped|error).*\n$/);
+  assertEquals(await user.succeed(["registry", "search", "--count"]), "2\n");
+  assertEquals((await user.succeed(["search", "--ndjson"])).trimEnd().split("\n").length, 2);
+  const limited = await user.run(["registry", "search", "--limit", "1", "--json"]);
+  assertEquals(JSON.parse(limited.stdout).length, 1);
+  const exported = await user.run(["export", "-o", "all.ndjson"]);
+  assertOneLine(exported, 1, "not complete", "DB away");
 });
 
 Deno.test("registry commands say that a server is no registry", async () => {
