@@ -59,7 +59,7 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
   if (methods.GET && !methods.HEAD) allowed.push("HEAD");
   const allow = [...allowed, "OPTIONS"].join(", ");
   const pattern = path.replaceAll(/\{[^}]*\}/g, "");
-  app.all(path, async (context, next) => {
+  app.all(path, (context, next) => {
     context.env.route = pattern;
     const method = context.req.method;
     nameRequestSpan(method, pattern);
@@ -71,8 +71,8 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
       });
     }
     authorize(context, tokens, chosen.access);
-    const answer = await chosen.handle(context, next);
-    return method === "HEAD" && answer instanceof Response ? await measured(answer) : answer;
+    const answer = chosen.handle(context, next);
+    return method === "HEAD" ? measured(answer) : answer;
   });
 }
 
@@ -80,7 +80,9 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
  * The length that GET's body has, on the answer to HEAD (RFC 9110 §9.3.2): the server would say 0. Other answers are left
  * alone: to touch their body here would have them sent in chunks.
  */
-async function measured(answer: Response): Promise<Response> {
+async function measured(handled: ReturnType<AppHandler>): Promise<Response> {
+  const answer: unknown = await handled;
+  if (!(answer instanceof Response)) throw new TypeError("A handler answered nothing");
   if (answer.headers.has("Content-Length") || !answer.body) return answer;
   const { status, headers } = answer;
   headers.set("Content-Length", String((await answer.arrayBuffer()).byteLength));

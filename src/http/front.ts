@@ -22,9 +22,8 @@ export function createFront(app: App, edge: Edge, observer: Observer): Deno.Serv
   };
 
   function end(exchange: Exchange, isSent: boolean): void {
-    // Deno 2.9.6 takes a stream that was cancelled for one that was sent.
+    // Deno 2.9.6 takes some streams that were cancelled for sent, and does not always say that the client is gone.
     const isComplete = isSent && !exchange.signal?.aborted;
-    // How much came of a file whose download broke off is not known.
     if (exchange.method === "HEAD" || !isComplete) exchange.bytesOut = 0;
     observer.end(exchange, { durationMs: performance.now() - exchange.startedAt, isComplete });
   }

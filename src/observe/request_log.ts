@@ -19,9 +19,9 @@ export interface ExchangeEnd {
 export class RequestLog {
   readonly #output: LogOutput;
   readonly #isJson: boolean;
-  /** The time of the last line: many lines share a millisecond. */
-  #lastMs = 0;
-  #lastTime = "";
+  /** The second of the last line, as Unix time and as it stands in a line: many lines share it. */
+  #second = 0;
+  #secondText = "";
 
   constructor(output: LogOutput, { format }: Pick<LogConfig, "format">) {
     this.#output = output;
@@ -34,13 +34,17 @@ export class RequestLog {
     this.#output.write(this.#isJson ? jsonLine(time, exchange, end) : textLine(time, exchange, end));
   }
 
+  /** Now, in UTC and without a zone. */
   #time(): string {
     const nowMs = Date.now();
-    if (nowMs !== this.#lastMs) {
-      this.#lastMs = nowMs;
-      this.#lastTime = new Date(nowMs).toISOString();
+    const second = Math.floor(nowMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      const text = new Date(nowMs).toISOString().slice(0, 20);
+      this.#secondText = this.#isJson ? text : text.replace("T", " ");
     }
-    return this.#lastTime;
+    const ms = nowMs % 1000;
+    return `${this.#secondText}${ms < 10 ? "00" : ms < 100 ? "0" : ""}${ms}`;
   }
 }
 
@@ -50,7 +54,7 @@ export class RequestLog {
 function jsonLine(time: string, exchange: Exchange, { durationMs, isComplete }: ExchangeEnd): string {
   const { id, method, route, status, bytesIn, bytesOut, client, tokenName } = exchange;
   const token = tokenName === undefined ? "" : `,"token":"${tokenName}"`;
-  return `{"@timestamp":"${time}","level":"INFO","message":"${method} ${route} ${status}","logger":"assets-server.request","id":"${id}","method":"${method}","route":"${route}","status":${status},"duration_ms":${
+  return `{"@timestamp":"${time}Z","level":"INFO","message":"${method} ${route} ${status}","logger":"assets-server.request","id":"${id}","method":"${method}","route":"${route}","status":${status},"duration_ms":${
     rounded(durationMs)
   },"bytes_in":${bytesIn},"bytes_out":${bytesOut},"client":"${client}"${token}${
     isComplete ? "" : ',"broken":true'
@@ -59,9 +63,7 @@ function jsonLine(time: string, exchange: Exchange, { durationMs, isComplete }: 
 
 function textLine(time: string, exchange: Exchange, { durationMs, isComplete }: ExchangeEnd): string {
   const { id, method, route, status, bytesIn, bytesOut, client, tokenName } = exchange;
-  return `${time.slice(0, 10)} ${
-    time.slice(11, 23)
-  } +00:00 [INF] assets-server·request: ${method} ${route} ${status} in ${
+  return `${time} +00:00 [INF] assets-server·request: ${method} ${route} ${status} in ${
     rounded(durationMs)
   } ms, ${bytesIn} bytes in, ${bytesOut} out, ${client}${
     tokenName === undefined ? "" : ` as ${tokenName}`

@@ -94,23 +94,6 @@ Deno.test("GET /metrics has no label that a client can invent", async () => {
   assert(text.includes('requests_total{route="/asset/:uri",method="other",status="405"}'), text);
 });
 
-Deno.test("GET /metrics counts downloads that broke off, and not what they would have sent", async () => {
-  await using server = await startTestServer();
-  const form = uploadForm(new Uint8Array(32 * 2 ** 20));
-  const { body } = assertStatus(await send(server, "/upload_asset", { method: "POST", body: form }), 201);
-  const connection = await connect(server);
-  const { pathname } = new URL(String(body.public_url));
-  await writeAll(connection, `GET ${pathname} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  await connection.read(new Uint8Array(1000));
-  connection.close();
-  await eventually(async () => {
-    const samples = await scrape(server);
-    const of = (what: string) =>
-      samples.get(`assets_server_http_${what}{route="/asset-object/:id",method="GET"}`);
-    assertEquals([of("broken_answers_total"), of("response_body_bytes_total")], [1, 0]);
-  });
-});
-
 Deno.test("GET /metrics counts uploads in flight", async () => {
   await using server = await startTestServer();
   const inFlight = async (expected: number) => {
