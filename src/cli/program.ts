@@ -85,9 +85,10 @@ export function makeProgram(): Command {
     // What follows a command is the command's own: both may have a --name and a --version.
     .enablePositionalOptions()
     .usage("[options] [command]")
-    .argument("[command]");
+    .argument("[command...]")
+    .helpCommand("help [command]", "print the help of a command");
   for (const [name, setting] of Object.entries(SETTINGS)) addFlag(program, name, setting);
-  program.action(async (unknown?: string) => {
+  program.action(async ([unknown]: string[]) => {
     if (unknown !== undefined) {
       throw new ConfigError(`unknown command ${JSON.stringify(unknown)}; assets-server --help lists them`);
     }

@@ -34,6 +34,7 @@ export function addRegistryCommand(program: Command): void {
     .summary("list, add, check and search Assets DBs in a registry")
     .description("What a registry knows: the Assets DBs there are, their health, and all their assets.")
     .helpOption("--help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
     .addHelpText("after", "\nTo run a registry: assets-server --mode registry --port 4001");
   addAdd(registry);
   addList(registry);

@@ -7,6 +7,9 @@ const MAX_TRIES = 10;
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 30_000;
 
+/** As long as the server itself waits for an upload that stands still. */
+const DEFAULT_IDLE_MS = 60_000;
+
 /** Counts tries that get nowhere. */
 export class Retries {
   readonly #alsoPassing: readonly string[];
@@ -44,10 +47,11 @@ export class Retries {
 export class StallGuard implements Disposable {
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #idleMs = 60_000;
+  #idleMs = DEFAULT_IDLE_MS;
 
-  constructor() {
-    this.moved();
+  /** @param idleMs how long nothing may move */
+  constructor(idleMs = DEFAULT_IDLE_MS) {
+    this.moved(idleMs);
   }
 
   /** Aborts once nothing has moved for long enough; its reason is a `ClientError`. */
