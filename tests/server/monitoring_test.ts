@@ -3,7 +3,10 @@ import { assert, assertEquals } from "@std/assert";
 import { assertError, assertStatus, send } from "./client.ts";
 import { refusedUrl } from "./fake_server.ts";
 import { json, startTestServer, type TestServer, uploadForm } from "./harness.ts";
+import { newFolder, removeFolders, start } from "./program.ts";
 import { connect, rawRequest, readAnswer, writeAll } from "./raw.ts";
+
+Deno.test.afterAll(removeFolders);
 
 /** The samples of a scrape by name and labels, each line of which must be well-formed. */
 async function scrape(
@@ -79,6 +82,12 @@ Deno.test("GET /metrics counts requests by route, method and status, their durat
     assertEquals(samples.get(name("request_body_bytes_total", "/assets", "POST")), 2);
     assertEquals(samples.get("assets_server_assets_stored"), 1);
   });
+});
+
+Deno.test("GET /metrics needs no more permissions than the program is started with", async () => {
+  await using program = await start(["--port", "0", "--data-dir", await newFolder()]);
+  const { text } = assertStatus(await send(program, "/metrics"), 200);
+  assert(/^process_cpu_seconds_total [0-9.]+$/m.test(text), text);
 });
 
 Deno.test("GET /metrics has no label that a client can invent", async () => {
