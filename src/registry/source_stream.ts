@@ -69,6 +69,9 @@ const MAX_BYTES = 4 * 1024 ** 3;
 /** So many characters are read ahead. */
 const READ_AHEAD_CHARACTERS = 128 * 1024;
 
+/** So many lines that were taken are removed at once. */
+const COMPACT_AFTER = 256;
+
 /** The most bytes that are read of an error. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -134,8 +137,9 @@ export class SourceStream {
     const line = this.#lines[this.#next];
     if (line === undefined) return undefined;
     this.#heldCharacters -= line.length;
-    if (++this.#next === this.#lines.length) {
-      this.#lines = [];
+    // What was taken must go before all is taken, which a source that keeps ahead never lets happen.
+    if (++this.#next >= COMPACT_AFTER || this.#next === this.#lines.length) {
+      this.#lines.splice(0, this.#next);
       this.#next = 0;
     }
     if (this.#heldCharacters < READ_AHEAD_CHARACTERS) this.#onRoom();

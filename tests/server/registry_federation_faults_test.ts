@@ -196,7 +196,7 @@ Deno.test("A source whose pages end early is asked on, so that no document is le
 });
 
 Deno.test("A source that failed in one page has no part in those that follow, and a new search asks it again", async () => {
-  await using registry = await startRegistry({ federationTimeout: "300ms" });
+  await using registry = await startRegistry();
   await using a = await startTestServer();
   await using b = await startTestServer();
   let isUp = false;
