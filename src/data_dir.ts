@@ -1,7 +1,10 @@
 /** The folder of everything that a server keeps on its own machine, in the hands of one process. */
 import { dirname, join } from "node:path";
 
-const ID_FILE = "assets_db_id";
+const ASSETS_DB_ID_FILE = "assets_db_id";
+
+/** What names this folder among those of other nodes. */
+const NODE_ID_FILE = "node_id";
 
 /** An open data folder. */
 export class DataDir {
@@ -29,8 +32,22 @@ export class DataDir {
 
   /** The id of this Assets DB: the one given, else the one kept here, else a new one that is kept from now on. */
   async assetsDbId(given: string | undefined): Promise<string> {
-    if (given !== undefined) return given;
-    const path = join(this.#path, ID_FILE);
+    return given ?? await this.#keptId(ASSETS_DB_ID_FILE);
+  }
+
+  /** The id of this node: made once, kept here. Replicas of one Assets DB have different ones. */
+  async nodeId(): Promise<string> {
+    return await this.#keptId(NODE_ID_FILE);
+  }
+
+  /** Gives the folder free. */
+  async close(): Promise<void> {
+    await this.#lock.unlock();
+    this.#lock.close();
+  }
+
+  async #keptId(file: string): Promise<string> {
+    const path = join(this.#path, file);
     try {
       const kept = (await Deno.readTextFile(path)).trim();
       if (kept !== "") return kept;
@@ -43,12 +60,6 @@ export class DataDir {
     await Deno.rename(temporary, path);
     await syncFolder(dirname(path));
     return id;
-  }
-
-  /** Gives the folder free. */
-  async close(): Promise<void> {
-    await this.#lock.unlock();
-    this.#lock.close();
   }
 }
 

@@ -20,6 +20,7 @@ import type { Edge } from "./http/exchange.ts";
 import { createFront } from "./http/front.ts";
 import { type Certificate, Listener } from "./http/listener.ts";
 import { RateLimiter } from "./http/rate_limit.ts";
+import { openKv } from "./kv/open_kv.ts";
 import { FileStore } from "./objects/file_store.ts";
 import type { S3Config } from "./objects/s3_address.ts";
 import { S3Store } from "./objects/s3_store.ts";
@@ -63,6 +64,8 @@ export interface RunningServer {
 interface Shared {
   tokens: AccessTokens;
   monitor: Monitor;
+  /** Since when the KV has been there, in milliseconds since the epoch; `Infinity` while it is away. */
+  kvUpSince: () => number;
 }
 
 /**
@@ -92,9 +95,12 @@ export async function startServer(config: Config, serverLog?: ServerLog): Promis
   const monitor = new Monitor({ mode: config.mode, version: deno.version }, serverLog);
   const dataDir = await DataDir.open(config.dataDir, config.mode);
   try {
-    const kv = monitor.kv(await openKv(config));
+    // Both modes may run on one folder, and each has a connection of its own.
+    const node = `${config.mode}:${await dataDir.nodeId()}`;
+    const { kv: opened, upSince } = await openKv(config.db, config.isDbShared, node);
+    const kv = monitor.kv(opened);
     try {
-      return await listen(config, { tokens, monitor }, tls, dataDir, kv);
+      return await listen(config, { tokens, monitor, kvUpSince: upSince }, tls, dataDir, kv);
     } catch (error) {
       kv.close();
       throw error;
@@ -150,7 +156,7 @@ async function orClose<T>({ close }: Pick<ModeParts, "close">, step: () => T | P
 
 async function assetsDbMode(
   config: Config,
-  { tokens, monitor }: Shared,
+  { tokens, monitor, kvUpSince }: Shared,
   dataDir: DataDir,
   kv: Deno.Kv,
   publicUrl: () => string,
@@ -161,6 +167,7 @@ async function assetsDbMode(
   const service = new AssetService({
     kv,
     isShared: config.isDbShared,
+    kvUpSince,
     store,
     assetsDbId,
     publicUrl,
@@ -186,16 +193,16 @@ async function assetsDbMode(
       },
     },
   });
-  const begin = async () => {
-    await service.announce();
+  const begin = () => {
+    service.announce();
     log.info("Assets DB {assetsDbId}, files in {store}", { assetsDbId, store: store.description });
     const sweeper = startSweeper(service.journal, store, uploads);
     const registration = config.selfRegistration &&
       startSelfRegistration({ ...config.selfRegistration, assetsDbId, publicUrl: publicUrl() });
-    return async () => {
+    return Promise.resolve(async () => {
       await registration?.stop();
       await sweeper.stop();
-    };
+    });
   };
   return { app, begin, close };
 }
@@ -278,14 +285,4 @@ function presigner({ s3Redirect }: Config, s3: S3Store | undefined): AssetRoutes
       responseContentDisposition: contentDisposition,
       endpoint: s3Redirect.publicEndpoint,
     });
-}
-
-async function openKv({ db }: Config): Promise<Deno.Kv> {
-  try {
-    return await Deno.openKv(db);
-  } catch (error) {
-    throw new Error(
-      `The KV ${db} cannot be opened (--db): ${error instanceof Error ? error.message : error}`,
-    );
-  }
 }

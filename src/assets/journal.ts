@@ -9,14 +9,21 @@
  * | -------------------------------------- | ------------------------------- |
  * | `["pending", assets_db_id, asset_id]`  | `{objectKey, touchedAt, owner}` |
  */
-import type { ObjectStore } from "../objects/object_store.ts";
 import type { Alongside } from "../collection/truth.ts";
+import { CommitUnknown, kvAway } from "../kv/unavailable.ts";
+import type { ObjectStore } from "../objects/object_store.ts";
 
 /** How often a running write says that it is still running. */
 const HEARTBEAT_MS = 60_000;
 
 /** An entry of another process that was not touched for this long belongs to nobody. */
 const STALE_AFTER_MS = 15 * 60_000;
+
+/**
+ * An entry of this process that it does not work on: what became of its commit was not known, or its object could not be
+ * deleted. After this long nobody works on it any more.
+ */
+const GIVEN_UP_AFTER_MS = 2 * HEARTBEAT_MS;
 
 interface Entry {
   objectKey: string;
@@ -46,38 +53,49 @@ export class Journal {
   readonly #owner = crypto.randomUUID();
   /** Whether other processes may be writing to the same store through the same KV. */
   readonly #isShared: boolean;
+  readonly #kvUpSince: () => number;
+  /** The ids of the writes that are running here. */
+  readonly #running = new Set<string>();
 
-  constructor(options: { kv: Deno.Kv; assetsDbId: string; isShared: boolean }) {
+  constructor(
+    options: { kv: Deno.Kv; assetsDbId: string; isShared: boolean; kvUpSince?: () => number },
+  ) {
+    this.#kvUpSince = options.kvUpSince ?? (() => 0);
     this.#kv = options.kv;
     this.#assetsDbId = options.assetsDbId;
     this.#isShared = options.isShared;
   }
 
-  /** Enters a write that is about to begin. Release it by one of the entry's methods. */
+  /**
+   * Enters a write that is about to begin. Release it by one of the entry's methods.
+   *
+   * @throws {ServiceError} `unavailable`; nothing of the write has happened then
+   */
   async begin(id: string, objectKey: string): Promise<JournalEntry> {
     const key = this.#key(id);
-    const write = async () => {
-      return (await this.#kv.set(key, this.#entry(objectKey))).versionstamp;
-    };
-    let versionstamp = await write();
+    let versionstamp = await this.#enter(key, objectKey);
+    let isDoubtful = false;
+    this.#running.add(id);
     let beating = Promise.resolve();
     const heartbeat = setInterval(() => {
       beating = beating.then(async () => {
-        const entry = this.#entry(objectKey);
-        const beat = await this.#kv.atomic().check({ key, versionstamp }).set(key, entry).commit();
-        if (beat.ok) versionstamp = beat.versionstamp;
+        versionstamp = await this.#beat(key, objectKey, versionstamp) ?? versionstamp;
+        isDoubtful = false;
       }).catch(() => {
-        // The KV is away; the next beat tries again, and the commit finds out.
+        // The KV is away; the next beat tries again.
+        isDoubtful = true;
       });
     }, HEARTBEAT_MS);
     const stop = async () => {
       clearInterval(heartbeat);
       await beating;
+      this.#running.delete(id);
     };
     return {
       objectKey,
-      async settle() {
+      settle: async () => {
         await stop();
+        if (isDoubtful) versionstamp = await this.#beat(key, objectKey, versionstamp) ?? versionstamp;
         return {
           checks: [{ key, versionstamp }],
           write: (operation) => void operation.delete(key),
@@ -85,9 +103,31 @@ export class Journal {
       },
       undo: async (store, options) => {
         await stop();
-        await this.#clear(key, objectKey, store, options);
+        // Taken over, it makes a commit fail that may still be on its way; gone, that has happened and the object is in use.
+        const taken = await this.#kv.atomic().check({ key, versionstamp }).set(key, this.#entry(objectKey))
+          .commit();
+        if (taken.ok) await this.#clear(key, objectKey, store, options);
       },
     };
+  }
+
+  async #enter(key: Deno.KvKey, objectKey: string): Promise<string> {
+    try {
+      return (await this.#kv.set(key, this.#entry(objectKey))).versionstamp;
+    } catch (error) {
+      // An entry without a write harms nobody: the sweeper takes it.
+      throw error instanceof CommitUnknown ? kvAway(error) : error;
+    }
+  }
+
+  /** Says that a write is still running. Returns the versionstamp of its entry; `undefined` if another process has taken it. */
+  async #beat(key: Deno.KvKey, objectKey: string, versionstamp: string): Promise<string | undefined> {
+    const entry = this.#entry(objectKey);
+    const beat = await this.#kv.atomic().check({ key, versionstamp }).set(key, entry).commit();
+    if (beat.ok) return beat.versionstamp;
+    // An earlier beat whose answer was lost may have happened.
+    const now = await this.#kv.get<Entry>(key);
+    return now.value?.owner === this.#owner ? now.versionstamp ?? undefined : undefined;
   }
 
   /** For the commit that takes an asset away: its object is to be deleted. */
@@ -129,9 +169,7 @@ export class Journal {
       const { key, value, versionstamp } of this.#kv.list<Entry>({ prefix: ["pending", this.#assetsDbId] })
     ) {
       options.signal?.throwIfAborted();
-      // Where nothing shares the KV, another process can only be a dead one.
-      const isDead = !this.#isShared && value.owner !== this.#owner;
-      if (!isDead && now - value.touchedAt < STALE_AFTER_MS) continue;
+      if (!this.#isNobodys(String(key[2]), value, now)) continue;
       // Taking it over makes a commit that still waits for it fail, so the object is nobody's from here on.
       const taken = await this.#kv.atomic().check({ key, versionstamp }).set(
         key,
@@ -142,6 +180,15 @@ export class Journal {
       cleared++;
     }
     return cleared;
+  }
+
+  #isNobodys(id: string, { owner, touchedAt }: Entry, now: number): boolean {
+    const ageMs = now - touchedAt;
+    if (owner === this.#owner) return !this.#running.has(id) && ageMs >= GIVEN_UP_AFTER_MS;
+    // Where nothing shares the KV, another process can only be a dead one.
+    if (!this.#isShared) return true;
+    // While the KV was away, others could not say that they were running; they get the time to do so.
+    return ageMs >= STALE_AFTER_MS && now - this.#kvUpSince() >= GIVEN_UP_AFTER_MS;
   }
 
   #key(id: string): Deno.KvKey {

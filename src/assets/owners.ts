@@ -11,8 +11,8 @@ import type { BaseUrls } from "../collection/view/shown_text.ts";
 
 const log = getLogger(["assets-server", "assets"]);
 
-/** How often the URLs of the others are read again. */
-const REFRESH_MS = 30_000;
+/** How often the URLs of the others are read again, and this one's is announced if that failed. */
+const REFRESH_MS = 5000;
 
 /** The owners of the assets of one KV. */
 export class Owners {
@@ -23,17 +23,26 @@ export class Owners {
   /** Ids whose URL is only what an asset of theirs was stored with. */
   readonly #assumed = new Set<string>();
   readonly #etagParts = new Map<string, string>();
+  readonly #isShared: boolean;
+  #isToBeAnnounced = false;
+  #announcing: Promise<void> = Promise.resolve();
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: { kv: Deno.Kv; assetsDbId: string; publicUrl: () => string; isShared: boolean }) {
     this.#kv = options.kv;
     this.#ownId = options.assetsDbId;
     this.#ownUrl = options.publicUrl;
+    this.#isShared = options.isShared;
     if (options.isShared) this.#timer = setInterval(() => void this.#refresh(), REFRESH_MS);
   }
 
-  /** Reads the URLs of all. */
+  /** Reads the URLs of all. While a shared KV is away, those that their assets were stored with stand. */
   async load(): Promise<void> {
+    if (this.#isShared) await this.#refresh();
+    else await this.#read();
+  }
+
+  async #read(): Promise<void> {
     for await (const { key, value } of this.#kv.list<unknown>({ prefix: ["assets_db"] })) {
       const [, id] = key;
       const url = asJsonObject(value).public_url;
@@ -41,9 +50,10 @@ export class Owners {
     }
   }
 
-  /** Tells the others where this one is reached. */
-  async announce(): Promise<void> {
-    await this.#kv.set(ownerKey(this.#ownId), { public_url: this.#ownUrl() });
+  /** Tells the others where this one is reached; where the KV is away, once it is back. */
+  announce(): void {
+    this.#isToBeAnnounced = true;
+    this.#announcing = this.#announce();
   }
 
   /** The URLs that are known now, by the ids of the Assets DBs. */
@@ -80,8 +90,9 @@ export class Owners {
     return part;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#announcing;
   }
 
   #know(id: string, url: string): void {
@@ -89,9 +100,19 @@ export class Owners {
     this.#assumed.delete(id);
   }
 
-  async #refresh(): Promise<void> {
+  async #announce(): Promise<void> {
     try {
-      await this.load();
+      await this.#kv.set(ownerKey(this.#ownId), { public_url: this.#ownUrl() });
+      this.#isToBeAnnounced = false;
+    } catch (error) {
+      log.warn("The other Assets DBs could not be told where this one is: {error}", { error });
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#isToBeAnnounced) await this.#announce();
+    try {
+      await this.#read();
     } catch (error) {
       log.debug("The URLs of the other Assets DBs could not be read: {error}", { error });
     }

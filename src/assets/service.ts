@@ -19,6 +19,8 @@ export interface AssetServiceOptions {
   kv: Deno.Kv;
   /** Whether other nodes work with the same KV. */
   isShared: boolean;
+  /** Since when the KV has been there, in milliseconds since the epoch; `Infinity` while it is away. */
+  kvUpSince?: () => number;
   store: ObjectStore;
   assetsDbId: string;
   /** The URL under which clients reach this server, without a slash at the end. Known once it listens. */
@@ -78,14 +80,14 @@ export class AssetService {
     await this.assets.view.ready(mostMs);
   }
 
-  /** Tells the nodes that share the KV where this one is reached. */
-  async announce(): Promise<void> {
-    await this.#owners.announce();
+  /** Tells the nodes that share the KV where this one is reached: now, or when the KV is there. */
+  announce(): void {
+    this.#owners.announce();
   }
 
   /** Ends what goes on in the background. */
   async close(): Promise<void> {
-    this.#owners.close();
+    await this.#owners.close();
     await this.assets.close();
   }
 

@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { ServiceError } from "../errors.ts";
 import { AlongsideChanged } from "./collection.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
+import { CommitUnknown } from "../kv/unavailable.ts";
 import { getLarge, jsonBytes, type LargeKey, setLarge } from "./large_value.ts";
 import type { Alongside } from "./truth.ts";
 
@@ -44,6 +45,8 @@ export async function runOnce<T extends JsonObject>(
   try {
     return await change(async (outcome) => once ? await recording(once, outcome) : {});
   } catch (error) {
+    // There is nobody to ask, and that it may have happened is what the client must hear.
+    if (error instanceof CommitUnknown) throw error;
     // The same request, sent twice at once: the other one was first, and this one met what that has done.
     const outcome = once && await recall(kv, once);
     if (outcome) return outcome;

@@ -113,13 +113,17 @@ export class Follower {
   }
 
   async #run(): Promise<void> {
+    let said = "";
     while (!this.#abort.signal.aborted) {
       try {
         await this.#bringUp();
+        said = "";
         await this.#follow();
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        log.warn("The index is not up to date: {error}", { error });
+        // A KV that is away for an hour is worth one line.
+        if (said !== String(error)) log.warn("The index is not up to date: {error}", { error });
+        said = String(error);
         if (error instanceof ViewError && error.isDamaged) await this.#replace();
         await pause(RETRY_MS, this.#abort.signal);
       }
@@ -129,8 +133,15 @@ export class Follower {
   /** Builds the view where what is there cannot be brought up to date by the log. */
   async #bringUp(): Promise<void> {
     const thread = await this.#opened;
-    const identity = await this.#options.truth.log.identity();
     const state = await thread.state();
+    const identity = await this.#options.truth.log.identity().catch((error) => {
+      // While the KV is away, what was known before the start is served.
+      if (this.#options.isShared && state.position !== undefined) {
+        this.#status = { state: "current" };
+        this.#ready.resolve();
+      }
+      throw error;
+    });
     const age = Date.now() - state.currentAt;
     if (state.identity === identity && state.position !== undefined && age < LOG_REACHES_BACK_MS) {
       this.#position = state.position;
