@@ -1,10 +1,12 @@
 #!/bin/sh
-# Installs what the integration tests start: Ceph from Debian's packages, MinIO built from its Go module.
-# What is there already stays as it is. MinIO goes to $ASSETS_TEST_CACHE/bin (default ~/.cache/assets-server-tests/bin).
+# Installs what the integration tests start: Ceph from Debian's packages, MinIO built from its Go module, denokv built from
+# its crate. What is there already stays as it is. Programs that are built go to $ASSETS_TEST_CACHE/bin (default
+# ~/.cache/assets-server-tests/bin).
 set -eu
 
 # MinIO has no tags that the Go tools understand, so the version is a commit's date and hash.
 MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
+DENOKV_VERSION=0.14.0
 CEPH_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
 CEPH_PROGRAMS="radosgw radosgw-admin ceph-mon ceph-osd monmaptool ceph"
 
@@ -55,5 +57,20 @@ install_minio() {
   mv "$building/minio" "$bin/minio"
 }
 
+install_denokv() {
+  cache=${ASSETS_TEST_CACHE:-$HOME/.cache/assets-server-tests}
+  if [ -x "$cache/bin/denokv" ]; then
+    echo "denokv is there: $cache/bin/denokv"
+    return
+  fi
+  # rustup puts it where not every shell looks.
+  PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+  command -v cargo >/dev/null || fail "denokv is built from source, and there is no cargo. Install Rust from https://rustup.rs."
+  mkdir -p "$cache"
+  echo "Building denokv $DENOKV_VERSION; this takes some minutes."
+  cargo install denokv --locked --version "$DENOKV_VERSION" --root "$cache"
+}
+
 install_ceph
 install_minio
+install_denokv

@@ -29,6 +29,9 @@ const CALL_TIMEOUT_MS = 3000;
 /** How long a page of a list may take; nobody waits for it at the other end of a request. */
 const LIST_TIMEOUT_MS = 15_000;
 
+/** How long it may take to start a client and to open the KV. */
+const OPEN_TIMEOUT_MS = 10_000;
+
 /** When a call takes this long, the endpoint is asked whether it is there at all. */
 const SUSPICION_MS = 800;
 
@@ -240,7 +243,7 @@ export class Connection {
   async #tryToConnect(): Promise<string | undefined> {
     const thread = new ClientThread();
     try {
-      await thread.ask<"open">({ kind: "open", url: this.#options.url }, CALL_TIMEOUT_MS);
+      await thread.ask<"open">({ kind: "open", url: this.#options.url }, OPEN_TIMEOUT_MS);
       const key = { parts: this.#fenceKey };
       const fence: CommitOrder = {
         kind: "commit",

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type App, type AppEnv, createApp, pathRest, route } from "../http/app.ts";
 import { precondition, readChanges, sendDocument } from "../http/document.ts";
 import { success } from "../http/envelope.ts";
+import { onceOf } from "../http/idempotency_key.ts";
 import { sendJson } from "../http/send.ts";
 import { operationRoutes, type OperationRoutesOptions } from "../http/operation_routes.ts";
 import { readJsonBody } from "../http/json_body.ts";
@@ -50,7 +51,8 @@ export function registryRoutes(service: RegistryService, options: RegistryRoutes
 }
 
 async function createEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
-  const id = await service.create(validate(createBody, await readJsonBody(context)));
+  const body = await readJsonBody(context);
+  const id = await service.create(validate(createBody, body), onceOf(context, body));
   return success(context, { message: "Asset registry created", id }, 201);
 }
 
@@ -74,12 +76,18 @@ async function getEntry(context: Context<AppEnv>, service: RegistryService): Pro
 
 async function updateEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
   const body = await readChanges(context);
-  await service.update(pathRest(context, "/asset_registry/"), body, precondition(context));
+  await service.update(
+    pathRest(context, "/asset_registry/"),
+    body,
+    precondition(context),
+    onceOf(context, body),
+  );
   return success(context, { message: "Asset registry updated" });
 }
 
 async function deleteEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
-  await service.remove(pathRest(context, "/asset_registry/"), precondition(context));
+  const once = onceOf(context, null);
+  await service.remove(pathRest(context, "/asset_registry/"), precondition(context), once);
   return success(context, { message: "Asset registry deleted" });
 }
 

@@ -2,7 +2,9 @@
 import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7 } from "uuid";
 import { Collection, type Stored, untilUndisturbed } from "../collection/collection.ts";
+import { type Once, runOnce, together } from "../collection/idempotency.ts";
 import { asJsonObject, type JsonObject } from "../collection/json.ts";
+import type { Alongside } from "../collection/truth.ts";
 import { applyPaths } from "../collection/update_paths.ts";
 import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
@@ -75,7 +77,18 @@ export class RegistryService {
    *
    * @throws {ServiceError} `already_exists`, `too_large`, and with `requireHealthy` `unhealthy` or `timeout`
    */
-  async create(body: CreateBody): Promise<string> {
+  async create(body: CreateBody, once?: Once): Promise<string> {
+    const { id } = await runOnce(this.#options.kv, once, async (record) => {
+      const entry = await this.#draft(body);
+      const outcome = { id: entry.asset_registry_id };
+      await this.entries.insert(uuidV7(), entry, await record(outcome));
+      this.onChange();
+      return outcome;
+    });
+    return String(id);
+  }
+
+  async #draft(body: CreateBody): Promise<Entry> {
     const entry: Entry = {
       asset_registry_id: body.asset_registry_id || crypto.randomUUID(),
       asset_registry_name: body.asset_registry_name,
@@ -85,9 +98,7 @@ export class RegistryService {
     };
     await this.entries.checkUnique(entry);
     if (this.#options.requireHealthy) await this.#requireHealthy(entry.asset_registry_public_url);
-    await this.entries.insert(uuidV7(), entry);
-    this.onChange();
-    return entry.asset_registry_id;
+    return entry;
   }
 
   /**
@@ -107,8 +118,13 @@ export class RegistryService {
    * @param check throws if the entity tag is not the one that the client wants to change
    * @throws {ServiceError} `not_found`, `invalid_request`, `too_large`
    */
-  async update(id: string, changes: JsonObject, check: (etag: string) => void): Promise<void> {
-    await this.#change(id, check, async (stored) => {
+  async update(
+    id: string,
+    changes: JsonObject,
+    check: (etag: string) => void,
+    once?: Once,
+  ): Promise<void> {
+    await this.#change(id, check, once, async (stored, done) => {
       const next = applyPaths(stored.document, changes, ENTRY_FIELDS);
       if (next.asset_registry_id !== stored.document.asset_registry_id) {
         throw new ServiceError("invalid_request", "asset_registry_id is read-only.", {
@@ -116,7 +132,7 @@ export class RegistryService {
         });
       }
       validate(entrySchema, next);
-      await this.entries.replace(stored, next);
+      await this.entries.replace(stored, next, done);
     });
     this.onChange();
   }
@@ -126,8 +142,10 @@ export class RegistryService {
    *
    * @throws {ServiceError} `not_found`
    */
-  async remove(id: string, check: (etag: string) => void): Promise<void> {
-    await this.#change(id, check, (stored) => this.entries.remove(stored, this.records.removal(stored.id)));
+  async remove(id: string, check: (etag: string) => void, once?: Once): Promise<void> {
+    await this.#change(id, check, once, (stored, done) => {
+      return this.entries.remove(stored, together(done, this.records.removal(stored.id)));
+    });
   }
 
   /**
@@ -179,16 +197,20 @@ export class RegistryService {
     return stored;
   }
 
-  #change(
+  /** `change` commits with its change what it is given, so that a request with a key takes effect once. */
+  async #change(
     id: string,
     check: (etag: string) => void,
-    change: (stored: Stored) => Promise<void>,
+    once: Once | undefined,
+    change: (stored: Stored, done: Alongside) => Promise<unknown>,
   ): Promise<void> {
-    return untilUndisturbed(async () => {
-      const stored = await this.#find(id);
-      check(etagOf(stored));
-      await change(stored);
-    });
+    await runOnce(this.#options.kv, once, (record) =>
+      untilUndisturbed(async () => {
+        const stored = await this.#find(id);
+        check(etagOf(stored));
+        await change(stored, await record({}));
+        return {};
+      }));
   }
 }
 

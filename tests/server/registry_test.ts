@@ -267,3 +267,22 @@ test("Entries survive a restart", async (server) => {
   await server.restart();
   assertEquals(at((await get(server, id)).body, "data.asset_registry_name"), "N");
 });
+
+test("A POST, PUT or DELETE with an Idempotency-Key takes effect once and answers the same again", async (server) => {
+  const key = (name: string) => ({ "Idempotency-Key": name });
+  const first = assertStatus(await post(server, { asset_registry_name: "N" }, key("made")), 201);
+  const again = assertStatus(await post(server, { asset_registry_name: "N" }, key("made")), 201);
+  assertEquals(again.body, first.body);
+  assertEquals(await names(server, {}), ["N"]);
+  assertError(await post(server, { asset_registry_name: "M" }, key("made")), 400, "invalid_request");
+
+  const id = textAt(first.body, "data.id");
+  assertStatus(await put(server, id, { asset_registry_name: "O" }, key("put")), 200);
+  assertStatus(await put(server, id, { asset_registry_name: "P" }), 200);
+  assertStatus(await put(server, id, { asset_registry_name: "O" }, key("put")), 200);
+  assertEquals(await names(server, {}), ["P"]);
+
+  assertStatus(await remove(server, id, key("gone")), 200);
+  assertStatus(await remove(server, id, key("gone")), 200);
+  assertError(await remove(server, id), 404, "not_found");
+});
