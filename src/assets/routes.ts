@@ -14,6 +14,7 @@ import { answerQuery } from "../http/query_answer.ts";
 import { contentRange, parseRange } from "../http/ranges.ts";
 import { traced } from "../observe/observed.ts";
 import { validate } from "../validation.ts";
+import { createAssets } from "./bulk_route.ts";
 import { createBody } from "./schema.ts";
 import type { ResumableUploads } from "./tus/resumable_uploads.ts";
 import { tusRoutes } from "./tus/routes.ts";
@@ -52,6 +53,9 @@ export function assetRoutes(
       handle: (context) =>
         traced("query", () => answerQuery(context, service.assets, options.queryTimeoutMs)),
     },
+  });
+  route(app, tokens, "/assets/bulk", {
+    POST: { access: "write", handle: (context) => createAssets(context, service, options) },
   });
   route(app, tokens, "/asset/:uri{.+}", {
     GET: { access: "read", handle: (context) => getAsset(context, service) },

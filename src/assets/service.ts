@@ -38,6 +38,12 @@ export interface FoundAsset {
   etag: string;
 }
 
+/** An asset that is not stored yet. */
+export interface NewAsset {
+  id: string;
+  document: StoredAsset;
+}
+
 /** Where the file of an asset is. */
 export type FileLocation =
   | { kind: "here"; objectKey: string; storedAt: Date; asset: Asset }
@@ -99,15 +105,7 @@ export class AssetService {
    */
   async create(body: CreateBody, once?: Once): Promise<JsonObject> {
     return await runOnce(this.options.kv, once, async (record) => {
-      const id = uuidV7();
-      const url = body.asset_public_url ?? "";
-      const assetId = body.asset_id || (url === "" ? id : "");
-      const document = this.draft(body, {
-        assetId,
-        url,
-        fileInfo: asJsonObject(body.asset_file_info),
-        object: null,
-      });
+      const { id, document } = this.newAsset(body);
       await this.checkFree(document);
       const outcome = { id, asset: this.#render(document) };
       await this.assets.insert(id, document, await record(outcome));
@@ -188,6 +186,15 @@ export class AssetService {
     return { kind: "elsewhere", url };
   }
 
+  /** An asset to be stored whose file lives elsewhere, or that has none, under a new id. */
+  newAsset(body: CreateBody): NewAsset {
+    const id = uuidV7();
+    const url = body.asset_public_url ?? "";
+    const assetId = body.asset_id || (url === "" ? id : "");
+    const fileInfo = asJsonObject(body.asset_file_info);
+    return { id, document: this.draft(body, { assetId, url, fileInfo, object: null }) };
+  }
+
   /**
    * An asset to be stored, of what a client sent and what the server adds.
    *
@@ -217,10 +224,7 @@ export class AssetService {
     await this.assets.checkUnique(document);
     // The id of an asset names it as well, so nobody else may take it for an asset id.
     if (document.asset_id !== "" && await this.assets.get(document.asset_id)) {
-      const message = `The asset_id ${JSON.stringify(document.asset_id)} is taken.`;
-      throw new ServiceError("already_exists", message, {
-        details: [{ path: "asset_id", message: "is taken" }],
-      });
+      throw takenId(document.asset_id);
     }
   }
 
@@ -301,6 +305,13 @@ function asAsset(document: JsonObject): Asset {
 
 function objectPath(assetId: string): string {
   return `/asset-object/${encodeURIComponent(assetId)}`;
+}
+
+/** The error of an `asset_id` that is the id of another asset. */
+export function takenId(assetId: string): ServiceError {
+  return new ServiceError("already_exists", `The asset_id ${JSON.stringify(assetId)} is taken.`, {
+    details: [{ path: "asset_id", message: "is taken" }],
+  });
 }
 
 function notFound(reference: string): ServiceError {

@@ -6,6 +6,7 @@
  * last moment, so that nothing has to be stored anew when it changes.
  */
 import { ServiceError } from "../errors.ts";
+import { commitGroups, insertGroup, type Insertion } from "./insert_many.ts";
 import { asJsonObject, isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { jsonBytes } from "./large_value.ts";
 import { type QueryRequest, type QueryResult, runQuery } from "./query.ts";
@@ -184,6 +185,47 @@ export class Collection {
    */
   async insert(id: string, document: JsonObject, alongside?: Alongside): Promise<Stored> {
     return await this.#put({ id, next: this.#encode(document) }, document, alongside);
+  }
+
+  /**
+   * Adds many documents, each for itself, in few commits.
+   *
+   * @param documents under ids that were made for them
+   * @returns for each, in this order, why it was not added: `already_exists` if a unique value is taken, also by one before it,
+   * or `too_large`; `undefined` if it was
+   * @throws {ServiceError} `unavailable`; it is unknown then which were added
+   */
+  async insertMany(
+    documents: readonly { id: string; document: JsonObject }[],
+  ): Promise<(ServiceError | undefined)[]> {
+    const outcomes: (ServiceError | undefined)[] = documents.map(() => undefined);
+    const places = new Map<Insertion, number>();
+    for (const [n, { id, document }] of documents.entries()) {
+      try {
+        places.set({ id, next: this.#encode(document), isNewId: true }, n);
+      } catch (error) {
+        if (!(error instanceof ServiceError)) throw error;
+        outcomes[n] = error;
+      }
+    }
+    const placeOf = (insertion: Insertion) => places.get(insertion) ?? -1;
+    const seen: Promise<void>[] = [];
+    for (const group of commitGroups(places.keys())) {
+      const { inserted, versionstamp, refused } = await insertGroup(this.#truth, group);
+      for (const [insertion, value] of refused) outcomes[placeOf(insertion)] = taken(value);
+      const changes = inserted.map((insertion): ViewChange => {
+        const document = documents[placeOf(insertion)]?.document ?? {};
+        return this.#viewChange({ id: insertion.id, document, versionstamp, pieces: 0 });
+      });
+      if (changes.length > 0) seen.push(this.view.through(versionstamp, changes));
+    }
+    await Promise.all(seen);
+    return outcomes;
+  }
+
+  /** Which of these ids are those of documents. */
+  async idsThere(ids: readonly string[]): Promise<Set<string>> {
+    return await this.#truth.idsThere(ids);
   }
 
   /**

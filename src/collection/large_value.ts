@@ -39,6 +39,11 @@ export function jsonBytes(value: Json): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(value));
 }
 
+/** How many pieces a document of these bytes has beside its own key. */
+export function piecesOf({ length }: Uint8Array): number {
+  return length <= PIECE_BYTES ? 0 : Math.ceil(length / PIECE_BYTES);
+}
+
 /**
  * Adds the writing of a document to a commit, and the removal of the pieces of the document it replaces that it has no use for.
  *
@@ -53,7 +58,7 @@ export function setLarge(
 ): number {
   const { previousPieces = 0, expireInMs } = options;
   const expiry = expireInMs === undefined ? undefined : { expireIn: expireInMs };
-  const pieces = bytes.length <= PIECE_BYTES ? 0 : Math.ceil(bytes.length / PIECE_BYTES);
+  const pieces = piecesOf(bytes);
   operation.set(at.key, pieces === 0 ? bytes : { pieces } satisfies PieceList, expiry);
   for (let n = 0; n < pieces; n++) {
     operation.set([...at.piecePrefix, n], bytes.slice(n * PIECE_BYTES, (n + 1) * PIECE_BYTES), expiry);

@@ -98,6 +98,19 @@ export class Truth {
     return entry.value ?? undefined;
   }
 
+  /** The ids of the documents that hold these unique values, in this order; `undefined` where nobody does. */
+  async idsOf(unique: readonly UniqueValue[]): Promise<(string | undefined)[]> {
+    const entries = await this.#entries(unique.map((one) => this.#uniqueKey(one)));
+    return entries.map(({ value }) => typeof value === "string" ? value : undefined);
+  }
+
+  /** Which of these ids are those of documents. */
+  async idsThere(ids: readonly string[]): Promise<Set<string>> {
+    const possible = ids.filter(fitsInKey);
+    const entries = await this.#entries(possible.map((id) => this.#at(id).key));
+    return new Set(possible.filter((_, n) => (entries[n]?.versionstamp ?? null) !== null));
+  }
+
   /** A condition for `Alongside.checks`: no document has this id. */
   absent(id: string): Deno.AtomicCheck {
     return { key: this.#at(id).key, versionstamp: null };
@@ -135,6 +148,14 @@ export class Truth {
     }
   }
 
+  async #entries(keys: Deno.KvKey[]): Promise<Deno.KvEntryMaybe<unknown>[]> {
+    const found: Deno.KvEntryMaybe<unknown>[] = [];
+    for (let first = 0; first < keys.length; first += MAX_KEYS_PER_READ) {
+      found.push(...await this.#kv.getMany<unknown[]>(keys.slice(first, first + MAX_KEYS_PER_READ)));
+    }
+    return found;
+  }
+
   #addChange(operation: Deno.AtomicOperation, change: Change): number {
     const { id, previous, next } = change;
     const at = this.#at(id);
@@ -157,7 +178,7 @@ export class Truth {
     return ["unique", this.#collection, field, part];
   }
 
-  #moveUniqueValues(operation: Deno.AtomicOperation, { id, previous, next }: Change): void {
+  #moveUniqueValues(operation: Deno.AtomicOperation, { id, previous, next, isNewId }: Change): void {
     const before = previous?.unique ?? [];
     const after = next?.unique ?? [];
     const isIn = (list: UniqueValue[], one: UniqueValue) =>
@@ -168,7 +189,9 @@ export class Truth {
     for (const unique of after) {
       if (isIn(before, unique)) continue;
       const key = this.#uniqueKey(unique);
-      operation.check({ key, versionstamp: null }).set(key, id);
+      // Nor can anybody know a new id, to take it for a value.
+      if (!isNewId || unique.value !== id) operation.check({ key, versionstamp: null });
+      operation.set(key, id);
     }
   }
 }

@@ -37,6 +37,7 @@ const ROUTES: Record<string, Route[]> = {
     { method: "PUT", path: "/asset/A:1-t", access: "write", status: 404, init: () => json("PUT", {}) },
     { method: "DELETE", path: "/asset/A:1-t", access: "write", status: 404 },
     { method: "POST", path: "/asset", access: "write", status: 400, init: () => json("POST", {}) },
+    { method: "POST", path: "/assets/bulk", access: "write", status: 415, init: () => json("POST", {}) },
     { method: "OPTIONS", path: "/uploads/", access: "open", status: 204 },
     { method: "HEAD", path: "/uploads/x", access: "read", status: 404, init: () => tus("HEAD") },
     { method: "DELETE", path: "/uploads/x", access: "write", status: 404, init: () => tus("DELETE") },

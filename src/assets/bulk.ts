@@ -1,0 +1,261 @@
+/**
+ * Makes an asset of each line of NDJSON, and a line of NDJSON of what became of it, in order.
+ *
+ * Lines go into groups, and a group into one commit as a rule; a few groups are on their way at once. A group that is not full
+ * waits for more lines only while others are on their way, so whoever sends one line and waits for its answer gets it. Lines
+ * are read as far as answers are taken, and no further.
+ */
+import { setImmediate } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import { ServiceError } from "../errors.ts";
+import { MAX_JSON_BODY_BYTES, parseJson } from "../http/json_body.ts";
+import { validate } from "../validation.ts";
+import { type Line, LineSplitter } from "./bulk_lines.ts";
+import { createBody } from "./schema.ts";
+import { type AssetService, type NewAsset, takenId } from "./service.ts";
+
+const log = getLogger(["assets-server", "assets"]);
+
+/** As many assets as Deno KV takes in one commit: each has one key to be checked as a rule, and 100 can be. */
+const GROUP_LINES = 100;
+const GROUP_BYTES = 512 * 1024;
+
+/** So many groups are on their way at once: into the KV, into the index, out. */
+const MAX_FLIGHTS = 4;
+
+/** A group that the KV does not take in this time is given up: its lines may have been stored or not. */
+const GROUP_TIMEOUT_MS = 5000;
+
+/** The main thread works on lines for this long before others have their turn. */
+const MAX_HOLD_MS = 10;
+
+/** Where lines come from: the next bytes, `undefined` at the end. They may be used again once the next are asked for. */
+export type ReadBytes = () => Promise<Uint8Array | undefined>;
+
+/** One line, to be stored, or refused. */
+interface Entry {
+  number: number;
+  sizeBytes: number;
+  asset?: NewAsset;
+  error?: ServiceError;
+}
+
+/** Lines that are stored together. */
+interface Group {
+  entries: Entry[];
+  sizeBytes: number;
+}
+
+/**
+ * Makes the assets.
+ *
+ * @returns pieces of NDJSON. If reading fails, the last line says so; its number is that of the first line that was not looked at
+ */
+export async function* createFromLines(service: AssetService, read: ReadBytes): AsyncGenerator<string> {
+  yield* new Bulk(service, read).run();
+}
+
+class Bulk {
+  readonly #service: AssetService;
+  readonly #read: ReadBytes;
+  readonly #lines = new LineSplitter(MAX_JSON_BODY_BYTES);
+  #group = newGroup();
+  /** Groups on their way, in order; each resolves to its answers. */
+  readonly #flights: Promise<string>[] = [];
+  /** What the groups on their way want. */
+  readonly #claimed = new Set<string>();
+  /** A line that wants what a group on its way wants: it waits, so that the earlier line gets it. */
+  #held: Entry | undefined;
+  /** The lines that were read are used up. */
+  #needsBytes = true;
+  #isEnd = false;
+  #failure: { line: number; error: ServiceError } | undefined;
+  #reading: Promise<undefined> | undefined;
+  #heldThreadAt = performance.now();
+
+  constructor(service: AssetService, read: ReadBytes) {
+    this.#service = service;
+    this.#read = read;
+  }
+
+  async *run(): AsyncGenerator<string> {
+    for (;;) {
+      await this.#fill();
+      if (this.#mayStart()) {
+        this.#start();
+        continue;
+      }
+      const awaited: Promise<string | undefined>[] = this.#flights.slice(0, 1);
+      if (this.#mayRead()) awaited.push(this.#reading ??= this.#readMore());
+      if (awaited.length === 0) break;
+      const answers = await Promise.race(awaited);
+      if (answers === undefined) continue;
+      this.#flights.shift();
+      yield answers;
+    }
+    if (this.#failure) yield refusal(this.#failure.line, this.#failure.error);
+  }
+
+  /** Takes lines until the group is full, or they are used up. */
+  async #fill(): Promise<void> {
+    if (this.#held && !this.#isClaimed(this.#held)) {
+      add(this.#group, this.#held);
+      this.#held = undefined;
+    }
+    while (!this.#held && !isFull(this.#group) && !this.#needsBytes) {
+      const line = this.#lines.next();
+      if (!line) {
+        this.#needsBytes = true;
+        return;
+      }
+      const entry = this.#entryOf(line);
+      if (this.#isClaimed(entry)) this.#held = entry;
+      else add(this.#group, entry);
+      if (performance.now() - this.#heldThreadAt < MAX_HOLD_MS) continue;
+      await setImmediate();
+      this.#heldThreadAt = performance.now();
+    }
+  }
+
+  #entryOf({ number, bytes }: Line): Entry {
+    try {
+      if (!bytes) {
+        throw new ServiceError("too_large", `The line is longer than ${MAX_JSON_BODY_BYTES} bytes.`);
+      }
+      const body = validate(createBody, parseJson(bytes, "The line"));
+      return { number, sizeBytes: bytes.length, asset: this.#service.newAsset(body) };
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      return { number, sizeBytes: 0, error };
+    }
+  }
+
+  #isClaimed(entry: Entry): boolean {
+    return valuesOf(entry).some((value) => this.#claimed.has(value));
+  }
+
+  #mayStart(): boolean {
+    if (this.#group.entries.length === 0 || this.#flights.length >= MAX_FLIGHTS) return false;
+    return isFull(this.#group) || this.#held !== undefined || this.#isEnd || this.#flights.length === 0;
+  }
+
+  #start(): void {
+    const group = this.#group;
+    this.#group = newGroup();
+    const values = group.entries.flatMap(valuesOf);
+    for (const value of values) this.#claimed.add(value);
+    this.#flights.push(
+      this.#answers(group).finally(() => {
+        for (const value of values) this.#claimed.delete(value);
+      }),
+    );
+  }
+
+  async #answers({ entries }: Group): Promise<string> {
+    const assets = entries.flatMap(({ asset }) => asset ?? []);
+    const refused = await store(this.#service, assets);
+    return entries.map(({ number, asset, error }) => {
+      const reason = error ?? (asset && refused.get(asset));
+      if (reason) return refusal(number, reason);
+      const { id, document } = asset ?? {};
+      return `{"line":${number},"success":true,"id":${JSON.stringify(id)},"asset_uri":${
+        JSON.stringify(document?.asset_uri)
+      }}\n`;
+    }).join("");
+  }
+
+  #mayRead(): boolean {
+    return this.#needsBytes && !this.#isEnd && !this.#held && !isFull(this.#group);
+  }
+
+  /** Reads the next bytes. If that fails, what has not been started yet is not. */
+  async #readMore(): Promise<undefined> {
+    try {
+      const bytes = await this.#read();
+      if (bytes) this.#lines.feed(bytes);
+      else this.#lines.end();
+      this.#isEnd = bytes === undefined;
+      this.#needsBytes = false;
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      this.#failure = { line: this.#group.entries[0]?.number ?? this.#lines.nextNumber, error };
+      this.#group = newGroup();
+      this.#isEnd = true;
+    }
+    this.#reading = undefined;
+  }
+}
+
+/** Stores assets; returns those that were refused, and why. */
+async function store(service: AssetService, assets: NewAsset[]): Promise<Map<NewAsset, ServiceError>> {
+  try {
+    return await inTime(storeOrFail(service, assets));
+  } catch (error) {
+    log.error("Lines of a bulk creation could not be stored: {error}", { error });
+    const failure = error instanceof ServiceError ? error : unavailable(error);
+    return new Map(assets.map((asset) => [asset, failure]));
+  }
+}
+
+async function storeOrFail({ assets: stored }: AssetService, assets: NewAsset[]) {
+  const refused = new Map<NewAsset, ServiceError>();
+  // The id of an asset names it as well, so nobody else may take it for an asset id.
+  const ids = await stored.idsThere(assets.flatMap((asset) => givenId(asset) ?? []));
+  for (const asset of assets) {
+    if (ids.has(asset.document.asset_id)) refused.set(asset, takenId(asset.document.asset_id));
+  }
+  const rest = assets.filter((asset) => !refused.has(asset));
+  const outcomes = await stored.insertMany(rest);
+  for (const [n, asset] of rest.entries()) {
+    const error = outcomes[n];
+    if (error) refused.set(asset, error);
+  }
+  return refused;
+}
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(unavailable("no answer in time")), GROUP_TIMEOUT_MS);
+  // What comes in after its time has nobody who waits for it.
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unavailable(cause: unknown): ServiceError {
+  const message = "The database does not answer; the asset may have been stored or not.";
+  return new ServiceError("unavailable", message, { cause });
+}
+
+function newGroup(): Group {
+  return { entries: [], sizeBytes: 0 };
+}
+
+function isFull({ entries, sizeBytes }: Group): boolean {
+  return entries.length >= GROUP_LINES || sizeBytes >= GROUP_BYTES;
+}
+
+function add(group: Group, entry: Entry): void {
+  group.entries.push(entry);
+  group.sizeBytes += entry.sizeBytes;
+}
+
+/** What an asset wants for itself; of an id that was made for it, nobody knows. */
+function valuesOf({ asset }: Entry): string[] {
+  if (!asset) return [];
+  const { asset_uri } = asset.document;
+  const id = givenId(asset);
+  return [...asset_uri === "" ? [] : [`uri ${asset_uri}`], ...id === undefined ? [] : [`id ${id}`]];
+}
+
+/** The `asset_id` that a client chose. */
+function givenId({ id, document: { asset_id } }: NewAsset): string | undefined {
+  return asset_id === "" || asset_id === id ? undefined : asset_id;
+}
+
+function refusal(line: number, { code, message, details }: ServiceError): string {
+  return `${JSON.stringify({ line, success: false, code, error: message, details })}\n`;
+}
