@@ -194,3 +194,17 @@ Deno.test("The completions for bash parse, and complete commands, their commands
   assertEquals(await complete("completions", "z"), ["zsh"]);
   assertOneLine(await user.run(["completions", "tcsh"]), 2, "tcsh", "bash");
 });
+
+Deno.test("A reader that has seen enough ends export without a complaint", async () => {
+  await using server = await startTestServer();
+  await using user = await User.create(server);
+  const more = { asset_metadata: { filling: "x".repeat(100_000) } };
+  for (let n = 0; n < 20; n++) await uploaded(server, "x", { name: `n${n}`, more });
+  const piped = user.command("bash", [
+    "-c",
+    `${user.shellCommand} export | head -c 10; echo " \${PIPESTATUS[0]}"`,
+  ]);
+  const { stdout, stderr: complaints } = await piped.output();
+  const text = new TextDecoder();
+  assertEquals([text.decode(stdout), text.decode(complaints)], ['{"asset_ur 0\n', ""]);
+});

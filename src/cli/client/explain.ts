@@ -13,6 +13,7 @@ export function explain(error: unknown): string {
 }
 
 function adviceFor({ code, message }: ClientError): string {
+  const isOfRegistry = /asset.registry/.test(message);
   switch (code) {
     case "unreachable":
     case "no_answer":
@@ -28,8 +29,11 @@ function adviceFor({ code, message }: ClientError): string {
     case "bad_answer":
       return "Does --server or ASSETS_SERVER_URL name an assets-server?";
     case "already_exists":
-      return "Choose another --name, --version or --tag, or remove what is there: assets-server rm.";
+      return isOfRegistry
+        ? "Choose another --id."
+        : "Choose another name, version or tag, or remove what is there: assets-server rm.";
     case "not_found":
+      if (isOfRegistry) return "assets-server registry ls shows what there is.";
       return message.includes("asset") ? "assets-server search shows what there is." : "";
     case "unavailable":
     case "too_many_requests":

@@ -4,7 +4,7 @@
  * No library: those that are kept up draw one bar and measure names in characters, or bring a whole task runner.
  */
 import { count, formatBytes, formatDuration } from "./quantities.ts";
-import { note, printable, progressColumns } from "./terminal.ts";
+import { note, printable, progressSize } from "./terminal.ts";
 import { fitMiddle, pad, widthOf } from "./text_width.ts";
 
 const REDRAW_MS = 100;
@@ -42,7 +42,7 @@ export class Progress implements AsyncDisposable {
   /** @param totalFiles how many files will be on their way, one after the other or at once */
   constructor({ totalFiles = 1, isQuiet = false } = {}) {
     this.#totalFiles = totalFiles;
-    this.#isDrawn = !isQuiet && progressColumns() !== undefined;
+    this.#isDrawn = !isQuiet && progressSize() !== undefined;
     if (this.#isDrawn) this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
   }
 
@@ -76,8 +76,9 @@ export class Progress implements AsyncDisposable {
 
   #draw(): void {
     this.#drawing = this.#drawing.then(async () => {
-      const columns = progressColumns() ?? 80;
-      const lines = [...this.#lines].map((line) => lineText(line, columns));
+      const { columns, rows } = progressSize() ?? { columns: 80, rows: 24 };
+      // What scrolls out of the screen could not be drawn over.
+      const lines = [...this.#lines].slice(0, Math.max(1, rows - 3)).map((line) => lineText(line, columns));
       if (this.#totalFiles > 1) lines.push(`${this.#endedFiles} of ${count(this.#totalFiles, "file")}`);
       await note(`${erasure(this.#drawnLines)}${lines.map((line) => `${line}\n`).join("")}`);
       this.#drawnLines = lines.length;

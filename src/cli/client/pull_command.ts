@@ -11,6 +11,7 @@ import { Interrupted, interruptible } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { FilePull, type PulledFile, type PullResult } from "./pull_file.ts";
 import { formatBytes } from "./quantities.ts";
+import { savedStates } from "./saved_state.ts";
 import { note, print, printable } from "./terminal.ts";
 
 interface PullFlags extends ConnectionFlags {
@@ -51,6 +52,7 @@ async function pull(uris: string[], flags: PullFlags, signal: AbortSignal): Prom
   if (flags.output === "") throw new ConfigError("--output must not be empty");
   if (flags.output === "-" && uris.length > 1) throw new ConfigError("--output - takes one file at a time");
   const client = new AssetsClient(connectionOf(flags, { signal }));
+  await savedStates("downloads").removeOld();
   for (const uri of uris) await pullOne(client, uri, { ...flags, isOneOfMany: uris.length > 1, signal });
 }
 

@@ -22,19 +22,21 @@ export async function writeAll(
 
 /** The width of the terminal that standard output is; `undefined` if it is none. */
 export function outputColumns(): number | undefined {
-  return Deno.stdout.isTerminal() ? columns() : undefined;
+  return Deno.stdout.isTerminal() ? size().columns : undefined;
 }
 
-/** The width of the terminal that standard error is, if lines can be drawn over there. */
-export function progressColumns(): number | undefined {
-  return Deno.stderr.isTerminal() && Deno.env.get("TERM") !== "dumb" ? columns() : undefined;
+/** The size of the terminal that standard error is, if lines can be drawn over there. */
+export function progressSize(): { columns: number; rows: number } | undefined {
+  return Deno.stderr.isTerminal() && Deno.env.get("TERM") !== "dumb" ? size() : undefined;
 }
 
-function columns(): number {
+/** A terminal that does not know its size says 0. */
+function size(): { columns: number; rows: number } {
   try {
-    return Deno.consoleSize().columns || 80;
+    const { columns, rows } = Deno.consoleSize();
+    return { columns: columns || 80, rows: rows || 24 };
   } catch {
-    return 80;
+    return { columns: 80, rows: 24 };
   }
 }
 

@@ -76,7 +76,7 @@ Deno.test("push leaves a file alone that is there with the same content, and ref
   const again = JSON.parse(await user.succeed(["push", "a.bin", "--json"]));
   assertEquals([again.status, again.uri], ["unchanged", "a.bin:1.0-initial"]);
   await user.write("a.bin", "two");
-  assertOneLine(await user.run(["push", "a.bin"]), 1, "a.bin:1.0-initial", "taken", "--version");
+  assertOneLine(await user.run(["push", "a.bin"]), 1, "a.bin:1.0-initial", "taken", "another name");
 });
 
 Deno.test("push goes on with the other files when one is refused, names it, and exits 1", async () => {

@@ -19,7 +19,8 @@ Deno.test("registry add, ls, check and rm keep the list of Assets DBs", async ()
   assertOneLine(await user.run(["registry", "check", "away"]), 1, "could not be reached");
   assertOneLine(await user.run(["registry", "rm", "away"]), 2, "--yes");
   assertEquals(await user.succeed(["registry", "rm", "away", "--yes"]), "away is removed\n");
-  assertOneLine(await user.run(["registry", "check", "away"]), 1, "away");
+  assertOneLine(await user.run(["registry", "check", "away"]), 1, "away", "registry ls");
+  assertOneLine(await user.run(["registry", "add", server.url, ...facts]), 1, "lab", "--id");
 });
 
 Deno.test("registry search finds assets in all Assets DBs, says where, and names those that could not be asked", async () => {
