@@ -1,13 +1,15 @@
 /** `assets-server import`, `export`: every document, as NDJSON. */
 import type { Command } from "commander";
 import { AssetsClient } from "../../client/assets_client.ts";
+import { ClientError } from "../../client/client_error.ts";
 import type { SearchSource } from "../../client/query.ts";
 import type { JsonObject } from "../../collection/json.ts";
 import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
+import { explain } from "./explain.ts";
 import { ASSET_WORDS, filterOf } from "./filter_words.ts";
 import { type ImportedLine, importLines } from "./import_lines.ts";
 import { fileError, openInput } from "./input.ts";
-import { interruptible } from "./interrupt.ts";
+import { Interrupted, interruptible } from "./interrupt.ts";
 import { Listing } from "./listing.ts";
 import { Progress, type ProgressFile } from "./progress.ts";
 import { count } from "./quantities.ts";
@@ -74,22 +76,33 @@ async function importFile(path: string, flags: ImportFlags, signal: AbortSignal)
   const totals = { created: 0, skipped: 0, failed: 0 };
   await using progress = new Progress({ isQuiet: flags.json && Deno.stdout.isTerminal() });
   const input = (await openInput(path)).pipeThrough(counted(progress.file(path, await sizeOf(path))));
-  for await (const line of importLines(client, input, signal)) {
-    const kind = line.isCreated
-      ? "created"
-      : flags.skipExisting && line.code === "already_exists"
-      ? "skipped"
-      : "failed";
-    totals[kind]++;
-    if (flags.json) await print(`${JSON.stringify(toJson(line))}\n`);
-    if (kind === "failed") {
-      await progress.say(`line ${line.line}: ${printable(line.error ?? line.code ?? "it was refused")}\n`);
+  try {
+    for await (const line of importLines(client, input, signal)) {
+      const kind = line.isCreated
+        ? "created"
+        : flags.skipExisting && line.code === "already_exists"
+        ? "skipped"
+        : "failed";
+      totals[kind]++;
+      if (flags.json) await print(`${JSON.stringify(toJson(line))}\n`);
+      if (kind === "failed") {
+        await progress.say(`line ${line.line}: ${printable(line.error ?? line.code ?? "it was refused")}\n`);
+      }
     }
+  } catch (error) {
+    throw brokenOff(error, totals.created, signal);
   }
   const { created, skipped, failed } = totals;
   const rest = skipped > 0 ? `, ${skipped} were there already` : "";
   await progress.say(flags.json ? "" : `${count(created, "asset")} created${rest}\n`, print);
   if (failed > 0) throw new Error(`${count(failed, "line")} could not be imported.`);
+}
+
+/** What is said when the server or the user ends an import: how far it came, and how to go on. */
+function brokenOff(error: unknown, created: number, signal: AbortSignal): unknown {
+  const done = `${count(created, "asset")} created so far; --skip-existing goes on from there.`;
+  if (signal.aborted) return new Interrupted(`Interrupted. ${done}`);
+  return error instanceof ClientError && error.isPassing ? new Error(`${explain(error)} ${done}`) : error;
 }
 
 /** Passes bytes on and shows how many. */

@@ -95,3 +95,24 @@ Deno.test("export that breaks off leaves no file, and exits 1", async () => {
   assertOneLine(await user.run(["export", "-o", "all.ndjson"]), 1, server.url);
   assertEquals(await Array.fromAsync(Deno.readDir(user.folder)), []);
 });
+
+Deno.test("import that loses the server says how far it came, and how to go on", async () => {
+  let requests = 0;
+  await using server = startFake(async (request) => {
+    const lines = (await request.text()).split("\n").slice(0, -1);
+    if (requests++ === 2) {
+      return Response.json({ success: false, error: "Away.", code: "unavailable" }, { status: 503 });
+    }
+    const body = lines.map((_, index) => `{"line":${index + 1},"success":true}\n`).join("");
+    return new Response(body, { headers: { "Content-Type": "application/x-ndjson" } });
+  });
+  await using user = await User.create(server);
+  const input = '{"asset_name":"n"}\n'.repeat(1500);
+  assertOneLine(
+    await user.run(["import", "-"], { input }),
+    1,
+    "Away.",
+    "1000 assets created",
+    "--skip-existing",
+  );
+});
