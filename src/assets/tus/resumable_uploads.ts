@@ -26,6 +26,9 @@ const DEFAULT_EXPIRATION_MS = 7 * 24 * 60 * 60 * 1000;
 /** How many checksums on their way are kept; the oldest go, and their files are read once more at the end. */
 const MAX_RUNNING_DIGESTS = 1000;
 
+/** How many uploads may be open at once: each holds a file or a multipart upload, and a record, for up to seven days. */
+const MAX_OPEN_UPLOADS = 1000;
+
 /** Failures that no repetition would mend: such an upload is over. */
 const FINAL_CODES = new Set([
   "already_exists",
@@ -48,19 +51,30 @@ export interface ChunkChecksum {
   expected: string;
 }
 
+/** What a client says of an upload when it begins. */
+interface NewUpload {
+  sizeBytes: number;
+  /** `Upload-Metadata`, decoded. */
+  metadata: Record<string, string | null>;
+}
+
 /** The resumable uploads of one Assets DB. */
 export class ResumableUploads {
   readonly expirationMs: number;
   readonly #service: AssetService;
   readonly #records: UploadRecords;
   readonly #digests = new Map<string, RunningDigest>();
+  /** The uploads that have not become assets, as far as this process knows: what other nodes do it hears with each sweep. */
+  readonly #open = new Set<string>();
+  readonly #maxOpen: number;
   /** The last request on each upload, which the next one waits for. */
   readonly #busy = new Map<string, Promise<unknown>>();
 
-  constructor(service: AssetService, options: { expirationMs?: number } = {}) {
+  constructor(service: AssetService, options: { expirationMs?: number; maxOpen?: number } = {}) {
     this.#service = service;
     this.#records = new UploadRecords(service.options.kv, service.options.assetsDbId);
     this.expirationMs = options.expirationMs ?? DEFAULT_EXPIRATION_MS;
+    this.#maxOpen = options.maxOpen ?? MAX_OPEN_UPLOADS;
   }
 
   /** A name for an upload to come; its asset will have it as its id. */
@@ -71,12 +85,20 @@ export class ResumableUploads {
   /**
    * Begins an upload. Metadata that could never become an asset are refused here, before a byte is sent.
    *
-   * @throws {ServiceError} `invalid_request`, `already_exists`, and what the store throws
+   * @throws {ServiceError} `invalid_request`, `already_exists`, `too_many_requests`, and what the store throws
    */
-  async create(
-    id: string,
-    upload: { sizeBytes: number; metadata: Record<string, string | null> },
-  ): Promise<UploadRecord> {
+  async create(id: string, upload: NewUpload): Promise<UploadRecord> {
+    if (this.#open.size >= this.#maxOpen) throw tooManyOpen(this.#maxOpen);
+    this.#open.add(id);
+    try {
+      return await this.#create(id, upload);
+    } catch (error) {
+      this.#open.delete(id);
+      throw error;
+    }
+  }
+
+  async #create(id: string, upload: NewUpload): Promise<UploadRecord> {
     const metadata = readMetadata(upload.metadata);
     await this.#service.checkFree(plannedDraft(this.#service, metadata));
     const { store } = this.#service.options;
@@ -166,13 +188,18 @@ export class ResumableUploads {
   async sweep(options: { now?: number; signal?: AbortSignal } = {}): Promise<number> {
     const { now = Date.now(), signal } = options;
     let swept = 0;
+    const gone = new Set(this.#open);
     for await (const id of this.#records.ids()) {
       signal?.throwIfAborted();
       const stored = await this.#records.get(id);
+      gone.delete(id);
+      if (stored && !stored.record.asset) this.#open.add(id);
+      else this.#open.delete(id);
       if (!stored || stored.record.expiresAt > now) continue;
       await this.#alone(id, () => this.#discard(stored));
       swept++;
     }
+    for (const id of gone) if (!await this.#records.get(id)) this.#open.delete(id);
     return swept;
   }
 
@@ -241,6 +268,7 @@ export class ResumableUploads {
     const asset = { uri: document.asset_uri, id: document.asset_id };
     await this.#service.assets.insert(id, document, this.#records.replacement(stored, { ...record, asset }));
     this.#digests.delete(id);
+    this.#open.delete(id);
     return asset;
   }
 
@@ -253,6 +281,7 @@ export class ResumableUploads {
     }
     this.#digests.delete(id);
     await this.#records.remove(stored);
+    this.#open.delete(id);
   }
 
   /** A digest of what the upload has so far, if this process has seen all of it. */
@@ -283,6 +312,14 @@ function readMetadata(metadata: Record<string, string | null>): UploadMetadata {
     throw badMetadata("filename", "is missing in Upload-Metadata; it is the name of the file");
   }
   return parsed;
+}
+
+function tooManyOpen(maxOpen: number): ServiceError {
+  return new ServiceError(
+    "too_many_requests",
+    `${maxOpen} uploads are open, and this server keeps no more: finish or delete some.`,
+    { headers: { "Retry-After": "60" } },
+  );
 }
 
 function badMetadata(path: string, message: string): ServiceError {
