@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import { loadTokens, reloadTokens, warnIfOpen } from "./access.ts";
+import { describeAssetsDb } from "./assets/openapi.ts";
 import { assetRoutes, type AssetRoutesOptions } from "./assets/routes.ts";
 import { startSelfRegistration } from "./assets/self_registration.ts";
 import { AssetService } from "./assets/service.ts";
@@ -27,6 +28,7 @@ import { S3Store } from "./objects/s3_store.ts";
 import { Federation } from "./registry/federation.ts";
 import { GuardedClient } from "./registry/guarded_client.ts";
 import { probeOutcome } from "./registry/health.ts";
+import { describeRegistry } from "./registry/openapi.ts";
 import { Prober } from "./registry/prober.ts";
 import { registryRoutes } from "./registry/routes.ts";
 import { RegistryService } from "./registry/service.ts";
@@ -179,6 +181,7 @@ async function assetsDbMode(
   monitor.countDocuments("assets_server_assets_stored", "Assets in the KV.", () => countAll(service.assets));
   const app = assetRoutes(service, uploads, {
     tokens,
+    api: describeAssetsDb(deno.version),
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
@@ -228,6 +231,7 @@ async function registryMode(config: Config, { tokens, monitor }: Shared, kv: Den
   const app = registryRoutes(service, {
     federation,
     tokens,
+    api: describeRegistry(deno.version),
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
     health: {

@@ -15,6 +15,7 @@ import { contentRange, parseRange } from "../http/ranges.ts";
 import { traced } from "../observe/observed.ts";
 import { validate } from "../validation.ts";
 import { createAssets } from "./bulk_route.ts";
+import { webRoutes, type WebRoutesOptions } from "../web/routes.ts";
 import { createBody } from "./schema.ts";
 import type { ResumableUploads } from "./tus/resumable_uploads.ts";
 import { tusRoutes } from "./tus/routes.ts";
@@ -22,7 +23,7 @@ import type { AssetService, FileLocation } from "./service.ts";
 import { receiveUpload, type UploadOptions } from "./upload_form.ts";
 
 /** What the routes need beside the use cases. */
-export interface AssetRoutesOptions extends UploadOptions, OperationRoutesOptions {
+export interface AssetRoutesOptions extends UploadOptions, OperationRoutesOptions, WebRoutesOptions {
   queryTimeoutMs: number;
   /** If set, downloads are redirected to the URL that this makes, signed for a while. */
   presignDownload?: (
@@ -41,6 +42,7 @@ export function assetRoutes(
   const { tokens } = options;
   tusRoutes(app, uploads, options);
   operationRoutes(app, options);
+  webRoutes(app, options);
   route(app, tokens, "/upload_asset", {
     POST: { access: "write", handle: (context) => receiveUpload(context, service, options) },
   });

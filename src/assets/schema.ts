@@ -54,29 +54,36 @@ function text(max: number) {
     .refine((value) => !/\p{Cc}/u.test(value), { error: "must not have control characters" })
     .refine((value) => value.length <= max || [...value].length <= max, {
       error: `must have at most ${max} characters`,
-    });
+    })
+    .meta({ maxLength: max });
 }
 
-const name = text(MAX_NAME_LENGTH).refine((value) => value !== "", { error: "must not be empty" });
-const object = z.custom<JsonObject>(isJsonObject, { error: "must be an object" });
-const tags = z.array(z.string({ error: "must be a string" }), { error: "must be an array of strings" });
+const name = text(MAX_NAME_LENGTH).refine((value) => value !== "", { error: "must not be empty" })
+  .meta({ minLength: 1, description: "The asset's name; versions of the same thing share it." });
+const object = z.custom<JsonObject>(isJsonObject, { error: "must be an object" })
+  .meta({ type: "object", description: "Any JSON object; what it means is the user's." });
+const tags = z.array(z.string({ error: "must be a string" }), { error: "must be an array of strings" })
+  .meta({ description: "Words to find it by." });
 
 const version = z.strictObject({
   version: text(MAX_VERSION_LENGTH).optional(),
   tag: text(MAX_VERSION_LENGTH).optional(),
-}, { error: objectError });
+}, { error: objectError }).meta({ description: "The version and its tag; either may be empty." });
 
 const requiredVersion = z.strictObject({
-  version: text(MAX_VERSION_LENGTH).refine((value) => value !== "", { error: "must not be empty" }),
-  tag: text(MAX_VERSION_LENGTH).refine((value) => value !== "", { error: "must not be empty" }),
-}, { error: objectError });
+  version: text(MAX_VERSION_LENGTH).refine((value) => value !== "", { error: "must not be empty" })
+    .meta({ minLength: 1 }),
+  tag: text(MAX_VERSION_LENGTH).refine((value) => value !== "", { error: "must not be empty" })
+    .meta({ minLength: 1 }),
+}, { error: objectError }).meta({ description: "The version and its tag; both end up in the URI." });
 
 /** Whatever a client calls its file, as far as a header can carry it. */
 const headerText = z.string({ error: "must be a string" })
   .refine((value) => value.isWellFormed(), { error: "must be well-formed Unicode" })
   .refine((value) => value.length <= MAX_HEADER_TEXT_LENGTH, {
     error: `must have at most ${MAX_HEADER_TEXT_LENGTH} characters`,
-  });
+  })
+  .meta({ maxLength: MAX_HEADER_TEXT_LENGTH });
 
 /** What a client says of a file beside its metadata. */
 export const fileDescription = z.object({ fileName: headerText, fileType: headerText.optional() });
@@ -90,9 +97,13 @@ const fileInfo = z.looseObject({
   sha256: z.string({ error: "must be a string" }).regex(/^([0-9a-fA-F]{64})?$/, {
     error: "must be 64 hexadecimal digits",
   }).optional(),
-}, { error: objectError });
+}, { error: objectError }).meta({
+  description:
+    "What is known of the file. Of a stored one, the server sets the size in bytes and the SHA-256; " +
+    "a value stated beforehand is compared. Further keys are the user's own.",
+});
 
-const id = text(MAX_ID_LENGTH);
+const id = text(MAX_ID_LENGTH).meta({ description: "Names the file in /asset-object/." });
 
 /** Schemes that would make a redirect run or show something in the place of a file. */
 const REFUSED_SCHEMES = new Set(["javascript:", "data:", "vbscript:", "blob:"]);
@@ -100,10 +111,13 @@ const REFUSED_SCHEMES = new Set(["javascript:", "data:", "vbscript:", "blob:"]);
 const publicUrl = text(MAX_URL_LENGTH).refine(
   (value) => value === "" || (URL.canParse(value) && !REFUSED_SCHEMES.has(new URL(value).protocol)),
   { error: 'must be "" or a URL such as https://example.com/file' },
-);
+).meta({ description: 'Where the file is to be had; "" if there is none.' });
 
 /** What every creation ignores: the server derives them. */
-const derived = { asset_uri: z.unknown().optional(), assets_db_id: z.unknown().optional() };
+const derived = {
+  asset_uri: z.unknown().optional().meta({ description: "Ignored: the server derives it." }),
+  assets_db_id: z.unknown().optional().meta({ description: "Ignored: the server sets it." }),
+};
 
 /** The body of `POST /asset`. */
 export const createBody = z.strictObject({
@@ -124,7 +138,7 @@ export const uploadMetadata = z.strictObject({
   asset_id: id.optional(),
   asset_version: requiredVersion,
   asset_metadata: object.optional(),
-  asset_public_url: z.unknown().optional(),
+  asset_public_url: z.unknown().optional().meta({ description: "Ignored: the server sets it." }),
   asset_file_info: fileInfo.optional(),
   asset_tags: tags.optional(),
 }, { error: objectError });
@@ -140,6 +154,26 @@ export const updatedAsset = z.strictObject({
   asset_public_url: publicUrl,
   asset_file_info: fileInfo,
   asset_tags: tags,
+});
+
+/** An asset as clients see it: all nine fields are there. */
+export const shownAsset = z.strictObject({
+  ...updatedAsset.shape,
+  asset_uri: z.string().meta({
+    description: '`<asset_name>:<version>-<tag>` if all three are there, else "". No two assets share one.',
+  }),
+  asset_id: z.string().meta({
+    description: 'Assigned when no public URL was given; else the client\'s, or "".',
+  }),
+  assets_db_id: z.string().meta({ description: "The Assets DB that holds it." }),
+  asset_version: z.strictObject({ version: z.string(), tag: z.string() }),
+});
+
+/** A found asset; `fields` leaves some of it out, `include=id` adds its id. */
+export const foundAsset = z.looseObject({
+  ...shownAsset.partial().shape,
+  asset_version: shownAsset.shape.asset_version.partial().optional(),
+  id: z.string().optional().meta({ description: "With `include=id`: the id that its creation returned." }),
 });
 
 /** What `POST /asset` may send. */

@@ -38,7 +38,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
 };
 
 /** The status that answers an error. */
-export function statusOf({ code }: ServiceError): ContentfulStatusCode {
+export function statusOf({ code }: Pick<ServiceError, "code">): ContentfulStatusCode {
   return STATUS[code];
 }
 

@@ -35,22 +35,37 @@ const queryString = {
   limit: z.string().regex(/^\d{1,5}$/, { error: LIMIT_RULE }).refine(
     (text) => Number(text) >= 1 && Number(text) <= MAX_LIMIT,
     { error: LIMIT_RULE },
-  ).optional(),
-  cursor: z.string().optional(),
-  sort: z.string().optional(),
-  fields: z.string().optional(),
-  count: z.literal("only", { error: 'can only be "only"' }).optional(),
-  include: z.string().optional(),
+  ).optional().meta({
+    description: `The size of a page, 1 to ${MAX_LIMIT}; without it every match is sent.`,
+  }),
+  cursor: z.string().optional().meta({ description: "The `next_cursor` of the page before." }),
+  sort: z.string().optional().meta({
+    description: "Paths to sort by, separated by commas; `-` in front turns one around. Else oldest first.",
+    examples: ["asset_name,-asset_file_info.file_size"],
+  }),
+  fields: z.string().optional().meta({
+    description: "Paths to send, separated by commas; else the whole document.",
+    examples: ["asset_name,asset_version.tag"],
+  }),
+  count: z.literal("only", { error: 'can only be "only"' }).optional()
+    .meta({ description: "Sends the number of matches instead of them." }),
+  include: z.string().optional().meta({
+    description: "What each is to have beside its fields, such as `id`.",
+  }),
 };
 
-const query = z.strictObject({
+/** The query string of `POST /assets`. */
+export const query = z.strictObject({
   ...queryString,
-  explain: z.enum(["true", "false"], { error: "can only be true or false" }).optional(),
+  explain: z.enum(["true", "false"], { error: "can only be true or false" }).optional()
+    .meta({ description: "Also says how the answer was found." }),
 });
-const queryWithHealth = z.strictObject({
+
+/** The query string of `POST /asset_registries`. */
+export const queryWithHealth = z.strictObject({
   ...queryString,
   health: z.enum(["healthy", "unhealthy", "unknown"], { error: "must be healthy, unhealthy or unknown" })
-    .optional(),
+    .optional().meta({ description: "Keeps only those with this health." }),
 });
 
 /** The query string of a query, read. */

@@ -10,6 +10,7 @@ import { operationRoutes, type OperationRoutesOptions } from "../http/operation_
 import { readJsonBody } from "../http/json_body.ts";
 import { traced } from "../observe/observed.ts";
 import { validate } from "../validation.ts";
+import { webRoutes, type WebRoutesOptions } from "../web/routes.ts";
 import { answerEntries } from "./entry_query.ts";
 import type { Federation } from "./federation.ts";
 import { answerFederated } from "./federation_query.ts";
@@ -17,7 +18,7 @@ import { createBody } from "./schema.ts";
 import type { RegistryService } from "./service.ts";
 
 /** What the routes need beside the use cases. */
-export interface RegistryRoutesOptions extends OperationRoutesOptions {
+export interface RegistryRoutesOptions extends OperationRoutesOptions, WebRoutesOptions {
   queryTimeoutMs: number;
   federation: Federation;
 }
@@ -27,6 +28,7 @@ export function registryRoutes(service: RegistryService, options: RegistryRoutes
   const app = createApp();
   const { tokens } = options;
   operationRoutes(app, options);
+  webRoutes(app, options);
   route(app, tokens, "/asset_registry", {
     POST: { access: "write", handle: (context) => createEntry(context, service) },
   });
@@ -56,8 +58,10 @@ async function createEntry(context: Context<AppEnv>, service: RegistryService): 
   return success(context, { message: "Asset registry created", id }, 201);
 }
 
-const entryQuery = z.object({
-  include: z.literal("health", { error: 'can only be "health"' }).optional(),
+/** The query string of `GET /asset_registry/<id>`. */
+export const entryQuery = z.object({
+  include: z.literal("health", { error: 'can only be "health"' }).optional()
+    .meta({ description: "Adds its health and the last checks of it." }),
 });
 
 async function getEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {

@@ -20,7 +20,7 @@ export const ENTRY_FIELDS = [
 
 const id = z.string({ error: "must be a string" }).regex(/^[A-Za-z0-9._~-]{1,128}$/, {
   error: "must be 1 to 128 of A-Z a-z 0-9 . _ ~ -",
-});
+}).meta({ description: "The client's if it is free, else assigned." });
 
 const name = z.string({ error: (issue) => issue.input === undefined ? "is required" : "must be a string" })
   .refine((value) => value !== "", { error: "must not be empty" })
@@ -28,16 +28,20 @@ const name = z.string({ error: (issue) => issue.input === undefined ? "is requir
   .refine((value) => !/\p{Cc}/u.test(value), { error: "must not have control characters" })
   .refine((value) => [...value].length <= MAX_NAME_LENGTH, {
     error: `must have at most ${MAX_NAME_LENGTH} characters`,
-  });
+  })
+  .meta({ minLength: 1, maxLength: MAX_NAME_LENGTH, description: "What people call it." });
 
-const metadata = z.custom<JsonObject>(isJsonObject, { error: "must be an object" });
-const tags = z.array(z.string({ error: "must be a string" }), { error: "must be an array of strings" });
+const metadata = z.custom<JsonObject>(isJsonObject, { error: "must be an object" })
+  .meta({ type: "object", description: "Any JSON object; what it means is the user's." });
+const tags = z.array(z.string({ error: "must be a string" }), { error: "must be an array of strings" })
+  .meta({ description: "Words to find it by." });
 
 const publicUrl = z.string({ error: "must be a string" })
   .max(MAX_URL_LENGTH, { error: `must have at most ${MAX_URL_LENGTH} characters` })
   .refine((value) => value === "" || isHttpUrl(value), {
     error: 'must be "" or an http(s) URL without credentials',
-  });
+  })
+  .meta({ description: 'Where the Assets DB is reached; "" if it is not known.' });
 
 function isHttpUrl(value: string): boolean {
   if (!/^https?:\/\/[!-~]+$/i.test(value) || !URL.canParse(value)) return false;

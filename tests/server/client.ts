@@ -4,6 +4,7 @@ import { asJsonObject, type Json, type JsonObject } from "../../src/collection/j
 import { FileStore } from "../../src/objects/file_store.ts";
 import type { ObjectStore } from "../../src/objects/object_store.ts";
 import { S3Store } from "../../src/objects/s3_store.ts";
+import { assertDescribed } from "./described.ts";
 import { json, type TestServer, uploadForm, type UploadInput } from "./harness.ts";
 
 /** Starts a server of the kind that a suite is run against. */
@@ -39,11 +40,17 @@ export const ASSET_FIELDS = [
   "assets_db_id",
 ];
 
-/** Sends a request; redirects are answers too. */
-export async function send(server: { url: string }, path: string, init: RequestInit = {}): Promise<Answer> {
+/** Sends a request; redirects are answers too. The answer is held to the description of the API. */
+export async function send(
+  server: { url: string; config?: Pick<TestServer["config"], "mode"> },
+  path: string,
+  init: RequestInit = {},
+): Promise<Answer> {
   const response = await fetch(server.url + path, { redirect: "manual", ...init });
+  const { status, headers } = response;
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, body: jsonOf(text) };
+  assertDescribed(server.config?.mode, init.method ?? "GET", path, { status, headers, text });
+  return { status, headers, text, body: jsonOf(text) };
 }
 
 function jsonOf(text: string): JsonObject {

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { patternBytes } from "../objects/object_store_suite.ts";
 import { assertLeft, type Start, type StoreGaps } from "./client.ts";
+import { describedFetch } from "./described.ts";
 import type { TestServer } from "./harness.ts";
 import { registerFor, type RegisterTest } from "./suite.ts";
 
@@ -30,7 +31,7 @@ async function create(
   headers: Record<string, string> = {},
 ): Promise<Response> {
   const all = { ...TUS, "Upload-Length": String(sizeBytes), "Upload-Metadata": tusMetadata(), ...headers };
-  return await fetch(`${server.url}/uploads/`, { method: "POST", headers: all });
+  return await describedFetch(`${server.url}/uploads/`, { method: "POST", headers: all });
 }
 
 /** Begins an upload and gives its URL. */
@@ -56,11 +57,11 @@ async function patch(
     "Content-Type": "application/offset+octet-stream",
     ...headers,
   };
-  return await fetch(url, { method: "PATCH", headers: all, body });
+  return await describedFetch(url, { method: "PATCH", headers: all, body });
 }
 
 async function head(url: string): Promise<Response> {
-  return await fetch(url, { method: "HEAD", headers: TUS });
+  return await describedFetch(url, { method: "HEAD", headers: TUS });
 }
 
 async function code(response: Response): Promise<[number, string]> {
@@ -72,11 +73,11 @@ async function code(response: Response): Promise<[number, string]> {
 async function assertStored(server: TestServer, response: Response, bytes: Uint8Array): Promise<void> {
   const uri = decodeURIComponent(response.headers.get("Asset-Uri") ?? "");
   const id = decodeURIComponent(response.headers.get("Asset-Id") ?? "");
-  const { data } = await (await fetch(`${server.url}/asset/${encodeURIComponent(uri)}`)).json();
+  const { data } = await (await describedFetch(`${server.url}/asset/${encodeURIComponent(uri)}`)).json();
   assertEquals(data.asset_id, id);
   assertEquals(data.asset_file_info.file_size, bytes.length);
   assertEquals(data.asset_file_info.sha256, createHash("sha256").update(bytes).digest("hex"));
-  const file = await fetch(`${server.url}/asset-object/${id}`);
+  const file = await describedFetch(`${server.url}/asset-object/${id}`);
   assertEquals(new Uint8Array(await file.arrayBuffer()), bytes);
 }
 
@@ -85,7 +86,7 @@ export function tusSuite(name: string, start: Start, gaps: StoreGaps = {}): void
   const test = registerFor({ name, start, gaps });
 
   test("OPTIONS tells the version and the extensions", async (server) => {
-    const response = await fetch(`${server.url}/uploads/`, { method: "OPTIONS" });
+    const response = await describedFetch(`${server.url}/uploads/`, { method: "OPTIONS" });
     await response.body?.cancel();
     assertEquals([response.status, response.headers.get("Tus-Version")], [204, "1.0.0"]);
     const extensions = response.headers.get("Tus-Extension")?.split(",") ?? [];
@@ -147,7 +148,7 @@ export function tusSuite(name: string, start: Start, gaps: StoreGaps = {}): void
     });
     const headers = { ...TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream" };
     const request = { method: "PATCH", headers, body, signal: hangUp.signal };
-    assertEquals(await fetch(url, request).then(() => "answered", () => "aborted"), "aborted");
+    assertEquals(await describedFetch(url, request).then(() => "answered", () => "aborted"), "aborted");
     const offset = Number((await head(url)).headers.get("Upload-Offset"));
     assert(offset >= 8 * MIB && offset <= 20 * MIB, `${offset}`);
     await assertStored(server, await patch(url, offset, bytes.slice(offset)), bytes);
@@ -156,7 +157,7 @@ export function tusSuite(name: string, start: Start, gaps: StoreGaps = {}): void
 
   test("creation-with-upload stores at once, an empty file too", async (server) => {
     const bytes = patternBytes(100_000);
-    const response = await fetch(`${server.url}/uploads/`, {
+    const response = await describedFetch(`${server.url}/uploads/`, {
       method: "POST",
       body: bytes,
       headers: {
@@ -244,9 +245,9 @@ export function tusSuite(name: string, start: Start, gaps: StoreGaps = {}): void
 
   test("a request without Tus-Resumable, or of another version, is refused", async (server) => {
     const url = await begin(server, 1);
-    const none = await fetch(url, { method: "DELETE" });
+    const none = await describedFetch(url, { method: "DELETE" });
     assertEquals(await code(none), [412, "precondition_failed"]);
-    const other = await fetch(url, { method: "DELETE", headers: { "Tus-Resumable": "0.2.2" } });
+    const other = await describedFetch(url, { method: "DELETE", headers: { "Tus-Resumable": "0.2.2" } });
     assertEquals((await code(other))[0] >= 400, true);
     assertEquals((await head(url)).status, 200);
   });
@@ -259,7 +260,7 @@ export function tusSuite(name: string, start: Start, gaps: StoreGaps = {}): void
       "Content-Type": "application/offset+octet-stream",
       "X-HTTP-Method-Override": "PATCH",
     };
-    const response = await fetch(url, { method: "POST", headers, body: "12345" });
+    const response = await describedFetch(url, { method: "POST", headers, body: "12345" });
     assertEquals([response.status, await response.text()], [204, ""]);
     await assertStored(server, response, new TextEncoder().encode("12345"));
   });
@@ -275,8 +276,8 @@ export function tusSuite(name: string, start: Start, gaps: StoreGaps = {}): void
     assertEquals(await code(await create(server, 1, read)), [403, "forbidden"]);
     const url = await begin(server, 1, { Authorization: "Bearer w" });
     const override = { ...TUS, ...read, "X-HTTP-Method-Override": "DELETE" };
-    assertEquals(await code(await fetch(url, { method: "POST", headers: override })), [403, "forbidden"]);
-    assertEquals((await fetch(url, { method: "HEAD", headers: { ...TUS, ...read } })).status, 200);
+    assertEquals(await code(await describedFetch(url, { method: "POST", headers: override })), [403, "forbidden"]);
+    assertEquals((await describedFetch(url, { method: "HEAD", headers: { ...TUS, ...read } })).status, 200);
   }, { authReadToken: "r", authWriteToken: "w" });
 }
 
@@ -284,7 +285,7 @@ function terminationTest(test: RegisterTest, gaps: StoreGaps): void {
   test("DELETE ends an upload and leaves nothing", async (server) => {
     const url = await begin(server, 20 * MIB);
     await (await patch(url, 0, patternBytes(9 * MIB))).text();
-    const response = await fetch(url, { method: "DELETE", headers: TUS });
+    const response = await describedFetch(url, { method: "DELETE", headers: TUS });
     assertEquals([response.status, await response.text()], [204, ""]);
     assertEquals((await head(url)).status, 404);
     assertEquals(await code(await patch(url, 0, "x")), [404, "not_found"]);

@@ -1,0 +1,63 @@
+/** What people and tools read: the description of the API, and pages that need nothing from elsewhere. */
+import type { JsonObject } from "../collection/json.ts";
+import { type App, type AppHandler, route } from "../http/app.ts";
+import type { AccessTokens } from "../http/auth.ts";
+import { sendText } from "../http/send.ts";
+import { docsPage } from "./docs_page.tsx";
+import icon from "./icon.svg" with { type: "text" };
+import style from "./style.css" with { type: "text" };
+
+/** What these routes show. */
+export interface WebRoutesOptions {
+  tokens: AccessTokens;
+  /** The description of the mode's API, an OpenAPI document. */
+  api: JsonObject;
+}
+
+/**
+ * Pages load what this server has, and nothing else; no other page may frame them (Content Security Policy Level 3).
+ * They send forms nowhere: what they do, they do by script.
+ */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** A new version of the server brings new pages: they are asked for again each time. */
+const CACHING = { "Cache-Control": "no-cache" };
+
+/** Adds `/openapi.json` and the pages to an application. */
+export function webRoutes(app: App, { tokens, api }: WebRoutesOptions): void {
+  const get = (path: string, handle: AppHandler) =>
+    route(app, tokens, path, { GET: { access: "open", handle } });
+  const description = JSON.stringify(api);
+  const docs = docsPage(api);
+  get(
+    "/openapi.json",
+    (context) => sendText(context, description, 200, { "Content-Type": "application/json" }),
+  );
+  get("/docs", page(docs));
+  get("/ui/icon.svg", asset(icon, "image/svg+xml"));
+  get("/ui/style.css", asset(style, "text/css"));
+}
+
+function page(html: string): AppHandler {
+  const headers = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": PAGE_POLICY,
+    "Referrer-Policy": "no-referrer",
+    ...CACHING,
+  };
+  return (context) => sendText(context, html, 200, headers);
+}
+
+function asset(text: string, type: string): AppHandler {
+  const headers = { "Content-Type": `${type}; charset=utf-8`, ...CACHING };
+  return (context) => sendText(context, text, 200, headers);
+}
