@@ -13,7 +13,13 @@ import {
   queryParameters,
 } from "../http/openapi.ts";
 import { schemaRef } from "../http/openapi_schema.ts";
-import { queryOperation, SHARED_SCHEMAS, SHARED_TAGS, sharedOperations } from "../http/openapi_shared.ts";
+import {
+  idempotencyKey,
+  queryOperation,
+  SHARED_SCHEMAS,
+  SHARED_TAGS,
+  sharedOperations,
+} from "../http/openapi_shared.ts";
 import { query } from "../http/query_answer.ts";
 import { ASSET_EXAMPLE, ASSET_EXAMPLE_ID, ASSET_EXAMPLE_URI } from "./openapi_example.ts";
 import { tusOperations } from "./openapi_tus.ts";
@@ -60,10 +66,6 @@ const uri = pathParameter(
   "uri",
   "The asset's URI, percent-encoded or raw, slashes included; or the `id` that its creation returned.",
   ASSET_EXAMPLE_URI,
-);
-const idempotencyKey = headerParameter(
-  "Idempotency-Key",
-  "Up to 255 characters, kept for 24 hours: the same request with the same key is done once.",
 );
 const ifMatch = headerParameter("If-Match", "The `ETag` that the asset must still have.");
 const ifNoneMatch = headerParameter("If-None-Match", "The `ETag` that is known already.");

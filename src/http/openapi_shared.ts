@@ -1,7 +1,7 @@
 /** The operations and the schemas that both modes describe alike. */
 import { z } from "zod";
 import type { JsonObject } from "../collection/json.ts";
-import { JSON_BODY_ERRORS, jsonAnswer, type Operation } from "./openapi.ts";
+import { headerParameter, JSON_BODY_ERRORS, jsonAnswer, type Operation } from "./openapi.ts";
 import { schemaRef } from "./openapi_schema.ts";
 
 const check = z.looseObject({
@@ -123,6 +123,12 @@ const aliveSchema = {
   properties: { success: { const: true }, message: { const: "alive" } },
   additionalProperties: false,
 };
+
+/** The header of a change that is to be made once. */
+export const idempotencyKey = headerParameter(
+  "Idempotency-Key",
+  "Up to 255 characters, kept for 24 hours: the same request with the same key is done once.",
+);
 
 /** An answer that is text. */
 export function textAnswer(description: string, mediaType: string, example: string): JsonObject {

@@ -14,7 +14,13 @@ import {
   pathParameter,
   queryParameters,
 } from "../http/openapi.ts";
-import { queryOperation, SHARED_SCHEMAS, SHARED_TAGS, sharedOperations } from "../http/openapi_shared.ts";
+import {
+  idempotencyKey,
+  queryOperation,
+  SHARED_SCHEMAS,
+  SHARED_TAGS,
+  sharedOperations,
+} from "../http/openapi_shared.ts";
 import { query, queryWithHealth } from "../http/query_answer.ts";
 import { entryQuery } from "./routes.ts";
 import { createBody, entrySchema } from "./schema.ts";
@@ -112,6 +118,7 @@ const operations: Operation[] = [
     tag: TAG.entries,
     access: "write",
     summary: "Register an Assets DB",
+    parameters: [idempotencyKey],
     body: jsonBody("NewEntry", { "An Assets DB": ENTRY }),
     answers: {
       201: jsonAnswer("It is registered.", "CreateAnswer", {
@@ -149,7 +156,7 @@ const operations: Operation[] = [
     tag: TAG.entries,
     access: "write",
     summary: "Change an entry",
-    parameters: [id, ifMatch],
+    parameters: [id, ifMatch, idempotencyKey],
     body: jsonBody("EntryChanges", { "Set one leaf": { "asset_registry_metadata.floor": 4 } }),
     answers: {
       200: jsonAnswer("It is changed.", "Done", {
@@ -174,7 +181,7 @@ const operations: Operation[] = [
     access: "write",
     summary: "Remove an entry",
     description: "The Assets DB itself is left alone.",
-    parameters: [id, ifMatch],
+    parameters: [id, ifMatch, idempotencyKey],
     answers: {
       200: jsonAnswer("It is gone.", "Done", { success: true, data: { message: "Asset registry deleted" } }),
     },

@@ -276,7 +276,10 @@ export function tusSuite(name: string, start: Start, gaps: StoreGaps = {}): void
     assertEquals(await code(await create(server, 1, read)), [403, "forbidden"]);
     const url = await begin(server, 1, { Authorization: "Bearer w" });
     const override = { ...TUS, ...read, "X-HTTP-Method-Override": "DELETE" };
-    assertEquals(await code(await describedFetch(url, { method: "POST", headers: override })), [403, "forbidden"]);
+    assertEquals(await code(await describedFetch(url, { method: "POST", headers: override })), [
+      403,
+      "forbidden",
+    ]);
     assertEquals((await describedFetch(url, { method: "HEAD", headers: { ...TUS, ...read } })).status, 200);
   }, { authReadToken: "r", authWriteToken: "w" });
 }
