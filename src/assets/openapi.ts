@@ -1,5 +1,4 @@
 /** The description of an Assets DB's API. */
-import { z } from "zod";
 import type { JsonObject } from "../collection/json.ts";
 import {
   describeApi,
@@ -16,49 +15,14 @@ import { schemaRef } from "../http/openapi_schema.ts";
 import {
   idempotencyKey,
   queryOperation,
-  SHARED_SCHEMAS,
   SHARED_TAGS,
   sharedOperations,
+  textAnswer,
 } from "../http/openapi_shared.ts";
 import { query } from "../http/query_answer.ts";
 import { ASSET_EXAMPLE, ASSET_EXAMPLE_ID, ASSET_EXAMPLE_URI } from "./openapi_example.ts";
+import { schemas } from "./openapi_schemas.ts";
 import { tusOperations } from "./openapi_tus.ts";
-import { createBody, foundAsset, shownAsset, updatedAsset, uploadMetadata } from "./schema.ts";
-
-const success = z.literal(true);
-
-const schemas = {
-  ...SHARED_SCHEMAS,
-  Asset: shownAsset,
-  FoundAsset: foundAsset,
-  NewAsset: createBody,
-  UploadMetadata: uploadMetadata,
-  AssetChanges: z.looseObject(updatedAsset.partial().shape).meta({
-    description:
-      "A field is replaced whole; a dotted path, such as `asset_metadata.description`, sets that leaf. " +
-      "Read-only fields are accepted if they are unchanged.",
-  }),
-  AssetAnswer: z.strictObject({ success, data: shownAsset }),
-  UploadAnswer: z.strictObject({
-    success,
-    asset_uri: z.string(),
-    asset_id: z.string(),
-    public_url: z.string(),
-    data: shownAsset,
-  }),
-  CreateAnswer: z.strictObject({
-    success,
-    data: z.strictObject({ message: z.string(), id: z.string(), asset_uri: z.string(), asset: shownAsset }),
-  }),
-  UpdateAnswer: z.strictObject({ success, data: z.strictObject({ message: z.string(), asset: shownAsset }) }),
-  AssetsAnswer: z.strictObject({
-    success,
-    data: z.array(foundAsset),
-    next_cursor: z.string().nullable().optional().meta({ description: "With `limit`; null at the end." }),
-    count: z.int().optional().meta({ description: "With `count=only`." }),
-    explain: z.looseObject({}).optional().meta({ description: "With `explain=true`." }),
-  }),
-};
 
 const TAG = { assets: "Assets", search: "Search", files: "Files" };
 
@@ -129,6 +93,34 @@ const operations: Operation[] = [
       }),
     },
     errors: [...JSON_BODY_ERRORS, "already_exists"],
+  },
+  {
+    method: "post",
+    path: "/assets/bulk",
+    id: "createAssets",
+    tag: TAG.assets,
+    access: "write",
+    summary: "List many assets, streamed both ways",
+    description:
+      "A body of `POST /asset` a line; each is answered by a line. A bad line does not stop the others.",
+    body: {
+      required: true,
+      content: {
+        "application/x-ndjson": {
+          schema: { type: "string" },
+          example: '{"asset_name":"a","asset_version":{"version":"1","tag":"x"}}\n{"asset_name":""}\n',
+        },
+      },
+    },
+    answers: {
+      200: textAnswer(
+        "A line for each, in their order.",
+        "application/x-ndjson",
+        `{"line":1,"success":true,"id":"${ASSET_EXAMPLE_ID}","asset_uri":"a:1-x"}\n` +
+          '{"line":2,"success":false,"code":"invalid_request","error":"asset_name must not be empty."}\n',
+      ),
+    },
+    errors: ["unsupported_media_type"],
   },
   {
     method: "get",

@@ -88,7 +88,7 @@ for (const mode of MODES) {
   });
 
   Deno.test(`GET /docs of ${mode} shows every route, and loads nothing from elsewhere`, async () => {
-    await using server = await startTestServer({ mode, readTokens: "read" });
+    await using server = await startTestServer({ mode, authReadToken: "read" });
     const document = (await send(server, "/openapi.json")).body;
     const page = await send(server, "/docs");
     assertEquals(page.status, 200);
