@@ -6,6 +6,7 @@
  */
 import type { CheckedQuery, Condition } from "./checked_query.ts";
 import type { Json } from "./json.ts";
+import { hasBits, hasRemainder } from "./operators/values.ts";
 import { compareStrings } from "./order.ts";
 import { arrayIndexOf } from "./paths.ts";
 import { endOfPrefix, prefixOfPattern } from "./regex_prefix.ts";
@@ -26,6 +27,8 @@ export interface PostingRange {
   type: PostingType;
   low?: Bound;
   high?: Bound;
+  /** Which values of the range count; without it: all. */
+  test?: (value: string | number) => boolean;
 }
 
 /** Where a range begins or ends. */
@@ -70,8 +73,9 @@ export function planQuery(query: CheckedQuery, context: PlanContext): Plan {
 }
 
 /** Whether a set holds only documents with one given value, so that asking for one document costs one look. */
-export function isKey({ low, high }: PostingRange): boolean {
-  return low !== undefined && high !== undefined && !low.isOpen && !high.isOpen && low.value === high.value;
+export function isKey({ low, high, test }: PostingRange): boolean {
+  return test === undefined && low !== undefined && high !== undefined && !low.isOpen && !high.isOpen &&
+    low.value === high.value;
 }
 
 class Planner {
@@ -135,11 +139,12 @@ class Planner {
         if (isElement) return anything;
         return ranges([key(path, POSTING.size, condition.size)], true);
       case "$mod":
+        return numbers(path, hasRemainder(condition.divisor, condition.remainder));
       case "$bitsAllSet":
       case "$bitsAllClear":
       case "$bitsAnySet":
       case "$bitsAnyClear":
-        return ranges([{ path, type: POSTING.number }], false);
+        return numbers(path, hasBits(condition.operator, condition.mask));
       case "$regex":
         return this.#regex(path, condition);
       case "$elemMatch":
@@ -223,11 +228,15 @@ class Planner {
     return ranges(found, isNumber || !found.some(({ type }) => type === POSTING.number));
   }
 
-  #regex(path: string, { pattern, options }: Extract<Condition, { operator: "$regex" }>): Plan {
-    const strings = [{ path, type: POSTING.string }, { path, type: POSTING.longString }];
+  #regex(path: string, { pattern, options, regex }: Extract<Condition, { operator: "$regex" }>): Plan {
     if (path === this.#context.liveField) return anything;
+    const hasLong = this.#context.hasLongStrings(path);
+    const test = (value: string | number) => typeof value === "string" && regex.test(value);
     const found = prefixOfPattern(pattern, options);
-    if (found === undefined || !isPlain(found.prefix)) return ranges(strings, false);
+    if (found === undefined || !isPlain(found.prefix)) {
+      const whole: PostingRange = { path, type: POSTING.string, test };
+      return hasLong ? ranges([whole, { path, type: POSTING.longString }], false) : ranges([whole], true);
+    }
     const end = endOfPrefix(found.prefix);
     const within = (type: PostingType, prefix: string): PostingRange => ({
       path,
@@ -235,8 +244,9 @@ class Planner {
       low: { value: prefix, isOpen: false },
       high: end === undefined ? undefined : { value: end, isOpen: true },
     });
-    const whole = within(POSTING.string, found.prefix);
-    if (!this.#context.hasLongStrings(path)) return ranges([whole], found.isWholePattern);
+    const begins = within(POSTING.string, found.prefix);
+    const whole = found.isWholePattern ? begins : { ...begins, test };
+    if (!hasLong) return ranges([whole], true);
     return ranges([whole, within(POSTING.longString, lowestBeginning(found.prefix))], false);
   }
 
@@ -256,6 +266,10 @@ class Planner {
 
 function ranges(list: PostingRange[], exact: boolean): Plan {
   return { kind: "ranges", ranges: list, exact };
+}
+
+function numbers(path: string, test: (value: Json | undefined) => boolean): Plan {
+  return ranges([{ path, type: POSTING.number, test }], true);
 }
 
 function key(path: string, type: PostingType, value: string | number): PostingRange {
@@ -341,6 +355,7 @@ function canMeet(a: Plan, b: Plan, mayMerge: (path: string) => boolean): boolean
   const [one] = a.ranges;
   const [other] = b.ranges;
   return one !== undefined && other !== undefined && one.path === other.path && one.type === other.type &&
+    one.test === undefined && other.test === undefined &&
     (one.type === POSTING.number || one.type === POSTING.string) && mayMerge(one.path);
 }
 

@@ -11,7 +11,8 @@ const PATHS = [
   ...["a.__proto__", "__proto__.a", "d.e", "a.", "missing", "a.missing", "toString"],
 ];
 
-const scalar: fc.Arbitrary<Json> = fc.oneof(
+/** A value that is no object and no array. */
+export const scalar: fc.Arbitrary<Json> = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom<Json>(null, true, false, 0, -0, 1, 2, 3, 1.5, -3, 2 ** 40, 1e19) },
   { weight: 6, arbitrary: fc.constantFrom<Json>("", "a", "ab", "abc", "b", "1", "é", "😀", "\uffee", "\n") },
   {
@@ -80,7 +81,8 @@ const path = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(...PATHS) },
 );
 const list = fc.array(value, { maxLength: 4 });
-const pattern = fc.constantFrom(
+/** A pattern. */
+export const pattern = fc.constantFrom(
   "^a",
   "^ab",
   "b",

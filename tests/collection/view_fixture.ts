@@ -11,7 +11,13 @@ import type { StrategyLimits } from "../../src/collection/view/strategy.ts";
 import { type ViewChange, ViewWriter } from "../../src/collection/view/view_writer.ts";
 
 /** Bounds so small that a few documents are many. */
-export const TINY: StrategyLimits = { smallSet: 3, mergedKeys: 2 };
+export const TINY: StrategyLimits = {
+  smallSet: 3,
+  largeSet: 6,
+  mergedKeys: 2,
+  lookFirst: 2,
+  firstWindow: 3,
+};
 
 /** A view under test. */
 export class TestView implements Disposable {

@@ -4,7 +4,7 @@ import { compileFilter } from "../../src/collection/filter.ts";
 import type { JsonObject } from "../../src/collection/json.ts";
 import { compileSort } from "../../src/collection/sort.ts";
 import { STRATEGY_LIMITS } from "../../src/collection/view/strategy.ts";
-import { bounds, document, documents, filter, sort } from "./view_arbitraries.ts";
+import { bounds, document, documents, filter, pattern, scalar, sort } from "./view_arbitraries.ts";
 import { countAll, findAll, TestView, TINY } from "./view_fixture.ts";
 import { idOf } from "./fixture.ts";
 
@@ -131,6 +131,38 @@ Deno.test("Search finds the same where two bounds are met by different elements 
         const all = numbered(documents);
         view.put(all);
         check(view, all, { [path]: condition });
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
+
+Deno.test("Search finds values by patterns, remainders and bits, whether it looks at every document or lists them first", async () => {
+  const documents = fc.array(
+    fc.record({
+      a: fc.oneof(scalar, scalar, fc.array(scalar, { maxLength: 3 })),
+      b: fc.integer({ min: 0, max: 2 }),
+    }),
+    { maxLength: 40 },
+  );
+  const condition: fc.Arbitrary<JsonObject> = fc.oneof(
+    { weight: 4, arbitrary: pattern.map((pattern): JsonObject => ({ $regex: pattern })) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<JsonObject>({ $mod: [2, 0] }, { $bitsAllSet: 1 }, { $bitsAnyClear: [1] }),
+    },
+    { weight: 1, arbitrary: fc.constantFrom<JsonObject>({ $gt: "a" }, { $lte: "b" }, { $gte: 1 }) },
+  );
+  const query = fc.tuple(condition, fc.constantFrom<JsonObject>({}, { b: 1 }, { b: { $gt: 0 } }));
+  await withView((view) => {
+    fc.assert(
+      fc.property(documents, query, fc.integer({ min: 1, max: 4 }), (documents, [condition, more], limit) => {
+        view.clear();
+        const all = numbered(documents);
+        view.put(all);
+        const filter = { a: condition, ...more };
+        check(view, all, filter);
+        assertEquals(pages(view, filter, undefined, limit), expected(all, filter));
       }),
       { numRuns: RUNS },
     );

@@ -54,6 +54,20 @@ export function readWindow(
   return { rows: all.sort((a, b) => a.ord - b.ord), upTo };
 }
 
+/** Counts what {@link readWindow} would read, where every document is wholly indexed. */
+export function countWindow(
+  index: IndexReader,
+  source: Source,
+  narrow: Sql,
+  after: number,
+  size: number,
+): { count: number; upTo: number } {
+  const upTo = endOfWindow(index, source, after, size);
+  const { text, values } = ordsOf(source, after, upTo);
+  const sql = `SELECT count(*) FROM (${text}) d WHERE ${narrow.text}`;
+  return { count: Number(index.cell(sql, ...values, ...narrow.values)), upTo };
+}
+
 /** The documents of these numbers that satisfy the condition, in the order of the numbers. */
 export function readListed(index: IndexReader, ords: readonly number[], narrow: Sql): Row[] {
   const sql =
@@ -86,28 +100,36 @@ function endOfWindow(index: IndexReader, source: Source, after: number, size: nu
 }
 
 function readRows(index: IndexReader, source: Source, narrow: Sql, after: number, upTo: number): Row[] {
-  const { text, values } = narrow;
-  // SQLite takes Infinity for what it is: above every number.
+  if (source.kind === "list") return readListed(index, listed(source, after, upTo), narrow);
+  const { text, values } = ordsOf(source, after, upTo);
+  const from = source.kind === "documents" ? "doc d" : `(${text}) p CROSS JOIN doc d ON d.ord = p.ord`;
+  const within = source.kind === "documents" ? "d.ord > ? AND d.ord <= ? AND " : "";
+  const sql = `SELECT ${DOCUMENT} FROM ${from} WHERE ${within}${narrow.text} ORDER BY d.ord`;
+  return index.rows(sql, ...values, ...narrow.values).map(toRow);
+}
+
+/** The numbers of a window. SQLite takes Infinity for what it is: above every number. */
+function ordsOf(source: Source, after: number, upTo: number): Sql {
   switch (source.kind) {
-    case "documents": {
-      const sql = `SELECT ${DOCUMENT} FROM doc d WHERE d.ord > ? AND d.ord <= ? AND ${text} ORDER BY d.ord`;
-      return index.rows(sql, after, upTo, ...values).map(toRow);
-    }
+    case "documents":
+      return { text: "SELECT ord FROM doc WHERE ord > ? AND ord <= ?", values: [after, upTo] };
     case "list": {
-      const first = firstAbove(source.ords, after);
-      return readListed(index, [...source.ords.subarray(first, firstAbove(source.ords, upTo))], narrow);
+      const ords = JSON.stringify(listed(source, after, upTo));
+      return { text: "SELECT value AS ord FROM json_each(?)", values: [ords] };
     }
     case "postings": {
-      if (source.keys.length === 0) return [];
-      const each = source.keys.map((key) =>
-        `SELECT ord FROM posting WHERE ${key.text} AND ord > ? AND ord <= ?`
+      if (source.keys.length === 0) return { text: "SELECT ord FROM doc WHERE 0", values: [] };
+      const each = source.keys.map(({ text }) =>
+        `SELECT ord FROM posting WHERE ${text} AND ord > ? AND ord <= ?`
       );
-      const bounds = source.keys.flatMap((key): Cell[] => [...key.values, after, upTo]);
-      const sql = `SELECT ${DOCUMENT} FROM (${each.join(" UNION ")}) p CROSS JOIN doc d ON d.ord = p.ord
-        WHERE ${text} ORDER BY d.ord`;
-      return index.rows(sql, ...bounds, ...values).map(toRow);
+      const values = source.keys.flatMap((key): Cell[] => [...key.values, after, upTo]);
+      return { text: each.join(" UNION "), values };
     }
   }
+}
+
+function listed({ ords }: { ords: Float64Array }, after: number, upTo: number): number[] {
+  return [...ords.subarray(firstAbove(ords, after), firstAbove(ords, upTo))];
 }
 
 function readPartial(index: IndexReader, after: number, upTo: number): Row[] {

@@ -12,12 +12,14 @@ import { isKey, type Plan, planQuery } from "../planner.ts";
 import { smallest } from "../smallest.ts";
 import type { Sort } from "../sort.ts";
 import type { IndexReader } from "./index_reader.ts";
+import { listSet } from "./listing.ts";
 import { POSTING } from "./postings.ts";
-import { readListed, readWindow, type Row } from "./scan.ts";
+import { countWindow, readListed, readWindow, type Row, type Source } from "./scan.ts";
 import { type BaseUrls, resolveText } from "./shown_text.ts";
 import { canWalk, walkSorted } from "./sorted_walk.ts";
 import {
   chooseStrategy,
+  isWorthChanging,
   narrowing,
   type Strategy,
   STRATEGY_LIMITS,
@@ -62,8 +64,7 @@ export interface Explanation {
   tested: number;
 }
 
-/** Documents that one window of a scan begins with, and the most that it grows to. */
-const FIRST_WINDOW = 64;
+/** The most documents that one window of a scan grows to. */
 const MAX_WINDOW = 1024;
 
 /** A window grows while its text stays below this, in UTF-16 units, and shrinks when it is well above. */
@@ -85,11 +86,13 @@ export class Search {
   readonly #plan: Plan;
   readonly #strategy: Strategy;
   readonly #walks: boolean;
+  readonly #limits: StrategyLimits;
   #candidates = 0;
   #tested = 0;
 
   constructor(index: IndexReader, request: SearchRequest, limits: StrategyLimits = STRATEGY_LIMITS) {
     this.#index = index;
+    this.#limits = limits;
     this.#request = request;
     this.#plan = planQuery(request.filter.query, {
       isFlat: (path) => index.isFlat(path),
@@ -97,7 +100,8 @@ export class Search {
       liveField: request.liveField,
       bases: request.bases,
     });
-    this.#strategy = chooseStrategy(this.#plan, index, limits);
+    const wanted = request.sort ? Infinity : request.limit;
+    this.#strategy = chooseStrategy(this.#plan, index, wanted, limits);
     const { sort, limit, liveField } = request;
     this.#walks = sort !== undefined && this.#strategy.candidates === Infinity &&
       canWalk(index, { sort, limit }, liveField);
@@ -106,8 +110,8 @@ export class Search {
   /** Whether the query is better run on a thread of its own from the start. */
   get isHeavy(): boolean {
     const { sort, limit, filter } = this.#request;
-    const { candidates, exact } = this.#strategy;
-    if (!exact && filter.isSlow) return true;
+    const { candidates, exact, source } = this.#strategy;
+    if (filter.isSlow && (!exact || source.kind === "set")) return true;
     if (candidates <= LIGHT_CANDIDATES) return false;
     if (limit > LIGHT_CANDIDATES) return true;
     return sort !== undefined && !this.#walks;
@@ -130,6 +134,16 @@ export class Search {
       return known.run();
     }
     let count = 0;
+    if (this.#strategy.exact && !this.#index.hasPartial()) {
+      const source = yield* this.#sourceOf(this.#strategy);
+      for (let after = 0; after < Infinity;) {
+        const window = countWindow(this.#index, source, this.#strategy.narrow, after, COUNT_WINDOW);
+        count += window.count;
+        after = window.upTo;
+        yield [];
+      }
+      return count;
+    }
     for (const rows of this.#matchingRows(0, Infinity)) {
       count += rows.length;
       yield [];
@@ -157,7 +171,7 @@ export class Search {
       return inner && { run: () => index.documents() - inner.run() };
     }
     const [range] = plan.kind === "ranges" ? plan.ranges : [];
-    if (!range || plan.kind !== "ranges" || plan.ranges.length > 1) return undefined;
+    if (!range || plan.kind !== "ranges" || plan.ranges.length > 1 || range.test) return undefined;
     const where = index.where(range);
     if (!where) return { run: () => 0 };
     // Of one value, or of values that are no array's, a document has one posting.
@@ -178,31 +192,53 @@ export class Search {
     }
   }
 
-  /** The rows that match, behind a number, one window at a time. */
+  /** The rows that match, behind a number, some at a time. */
   *#matchingRows(after: number, wanted: number): Generator<Row[]> {
-    const { source, narrow, exact } = this.#strategy;
-    let size = FIRST_WINDOW;
+    let strategy = this.#strategy;
+    let source = yield* this.#sourceOf(strategy);
+    let size = this.#limits.firstWindow;
+    let looked = 0;
+    let found = 0;
     while (after < Infinity) {
-      const most = exact ? Math.min(size, wanted) : size;
-      const window = readWindow(this.#index, source, narrow, after, most);
-      this.#candidates += window.rows.length;
+      const most = strategy.exact ? Math.max(1, Math.min(size, wanted - found)) : size;
+      const window = readWindow(this.#index, source, strategy.narrow, after, most);
       after = window.upTo;
-      let rows: Row[] = [];
-      let startedAt = performance.now();
-      for (const row of window.rows) {
-        if (this.#matches(row, exact)) rows.push(row);
-        if (!this.#request.filter.isSlow || performance.now() - startedAt < SLOW_STEP_MS) continue;
-        wanted -= rows.length;
+      looked += most;
+      for (const rows of this.#matchesAmong(window.rows, strategy.exact)) {
+        found += rows.length;
         yield rows;
-        rows = [];
-        startedAt = performance.now();
       }
-      wanted -= rows.length;
-      yield rows;
-      const text = window.rows.reduce((sum, { json }) => sum + json.length, 0);
-      if (text < WINDOW_TEXT) size = Math.min(MAX_WINDOW, size * 2);
-      else if (text > 2 * WINDOW_TEXT) size = Math.max(4, size >> 2);
+      size = nextSize(size, window.rows);
+      if (!isWorthChanging(strategy, { looked, found, wanted }, this.#limits) || !strategy.instead) continue;
+      strategy = strategy.instead.strategy;
+      source = yield* this.#sourceOf(strategy);
     }
+  }
+
+  /** What a strategy walks through; a set is listed first. */
+  *#sourceOf({ source }: Strategy): Generator<never[], Source> {
+    if (source.kind !== "set") return source;
+    const listing = listSet(this.#index, source.ranges);
+    for (;;) {
+      const step = listing.next();
+      if (step.done) return { kind: "list", ords: step.value };
+      yield [];
+    }
+  }
+
+  /** Those of some rows that match. Where one document can take long, not all at once. */
+  *#matchesAmong(candidates: readonly Row[], exact: boolean): Generator<Row[]> {
+    this.#candidates += candidates.length;
+    let rows: Row[] = [];
+    let startedAt = performance.now();
+    for (const row of candidates) {
+      if (this.#matches(row, exact)) rows.push(row);
+      if (!this.#request.filter.isSlow || performance.now() - startedAt < SLOW_STEP_MS) continue;
+      yield rows;
+      rows = [];
+      startedAt = performance.now();
+    }
+    yield rows;
   }
 
   /** The matches in the order asked for. Holds what they are sorted by while it searches, not the documents. */
@@ -263,6 +299,16 @@ export class Search {
   #found({ id, json }: Row, keys: SortValues): Found {
     return { id, text: resolveText(json, this.#request.bases), keys };
   }
+}
+
+/** Documents that are counted in one step. */
+const COUNT_WINDOW = 8192;
+
+/** A window grows with the documents as long as they are small. */
+function nextSize(size: number, rows: readonly Row[]): number {
+  const text = rows.reduce((sum, { json }) => sum + json.length, 0);
+  if (text < WINDOW_TEXT) return Math.min(MAX_WINDOW, size * 2);
+  return text > 2 * WINDOW_TEXT ? Math.max(4, size >> 2) : size;
 }
 
 /** A place in a sorted answer. */

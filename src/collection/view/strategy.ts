@@ -2,7 +2,8 @@
  * Chooses how to run a plan: which of its sets is walked through, and which of the others SQL can ask of each document.
  *
  * The set with the fewest documents leads. Where all have many, one that lists them by age leads, because a page of it is
- * found without the rest.
+ * found without the rest; where there is none, every document is looked at, by age, or a set is listed and put in order first,
+ * whichever is less work for as many documents as are wanted.
  */
 import { isKey, type Plan, type PostingRange } from "../planner.ts";
 import type { IndexReader, Sql } from "./index_reader.ts";
@@ -10,71 +11,110 @@ import type { Source } from "./scan.ts";
 
 /** Bounds of the choice; tests choose smaller ones to have every way taken. */
 export interface StrategyLimits {
-  /** A set of up to so many postings is read whole first. Counting goes no further either. */
+  /** A set of up to so many postings leads, whatever the others are. Most are counted no further. */
   smallSet: number;
+  /** The postings of a set that is not small are counted up to here, where that decides something. */
+  largeSet: number;
   /** So many keys can be walked through side by side. */
   mergedKeys: number;
+  /** So many documents are looked at before what was found among them says something. */
+  lookFirst: number;
+  /** So many documents one window of a scan begins with. */
+  firstWindow: number;
 }
 
-/** Measured: to read 10,000 postings takes 5 ms, and what a query takes beyond that depends on the documents. */
-export const STRATEGY_LIMITS: StrategyLimits = { smallSet: 10_000, mergedKeys: 50 };
+/** Measured: to count takes 30 ns a posting, so 3 ms at most. */
+export const STRATEGY_LIMITS: StrategyLimits = {
+  smallSet: 10_000,
+  largeSet: 100_000,
+  mergedKeys: 50,
+  lookFirst: 500,
+  firstWindow: 64,
+};
+
+/** To read a document and try the filter on it takes about as long as to list so many postings. */
+const POSTINGS_PER_DOCUMENT = 10;
 
 /** How a plan is run. */
 export interface Strategy {
-  source: Source;
+  /** What is walked through; a set is listed first (`listing.ts`). */
+  source: Source | { kind: "set"; ranges: PostingRange[] };
   /** What SQL asks of each document of the source. */
   narrow: Sql;
   /** What comes out is just what matches; only documents that are partly indexed still need the filter. */
   exact: boolean;
-  /** At most so many documents are looked at; `Infinity` where that was not counted. */
+  /** So many postings lead at most; `Infinity` for many. */
   candidates: number;
   /** What leads, in words. */
   leads: string;
+  /** Another way, for when the source turns out to hold few matches, and how many postings that is to list. */
+  instead?: { strategy: Strategy; postings: number };
 }
 
 const NO_CONDITION: Sql = { text: "1", values: [] };
 
-/** Chooses how to run a plan. Reads `smallSet` postings of each of its sets at most, and as many to list a small one. */
-export function chooseStrategy(plan: Plan, index: IndexReader, limits = STRATEGY_LIMITS): Strategy {
+/**
+ * Chooses how to run a plan. Counts `smallSet` postings of each of its sets at most, and `largeSet` of one of them.
+ *
+ * @param wanted how many matches are wanted; `Infinity` for all
+ */
+export function chooseStrategy(
+  plan: Plan,
+  index: IndexReader,
+  wanted: number,
+  limits = STRATEGY_LIMITS,
+): Strategy {
   const parts = plan.kind === "and" ? plan.plans : [plan];
   const counted = parts.map((part) => ({ part, documents: count(part, index, limits.smallSet + 1) }));
   counted.sort(byDocuments);
+  const ledBy = (lead: Plan, source: Strategy["source"], candidates: number): Strategy => {
+    const rest = narrowing(parts.filter((part) => part !== lead), index);
+    const exact = plan.exact && rest.isWhole && isListedExactly(lead);
+    return { source, narrow: rest.sql, exact, candidates, leads: describe(lead, candidates) };
+  };
   const [least] = counted;
   if (least && least.documents <= limits.smallSet) {
-    const lead = least.part;
-    const rest = narrowing(parts.filter((part) => part !== lead), index);
-    const keys = keysOf(lead, index, limits.mergedKeys);
-    const source: Source = keys
+    const keys = keysOf(least.part, index, limits.mergedKeys);
+    const source: Strategy["source"] = keys
       ? { kind: "postings", keys }
-      : { kind: "list", ords: listOf(lead, index, limits.smallSet) };
-    return {
-      source,
-      narrow: rest.sql,
-      exact: plan.exact && rest.isWhole && isListedExactly(lead),
-      candidates: least.documents,
-      leads: describe(lead, least.documents),
-    };
+      : { kind: "set", ranges: rangesOf(least.part, index, limits.smallSet) };
+    return ledBy(least.part, source, least.documents);
   }
   for (const { part } of counted) {
     const keys = keysOf(part, index, limits.mergedKeys);
-    if (!keys) continue;
-    const rest = narrowing(parts.filter((other) => other !== part), index);
-    return {
-      source: { kind: "postings", keys },
-      narrow: rest.sql,
-      exact: plan.exact && rest.isWhole,
-      candidates: Infinity,
-      leads: describe(part, Infinity),
-    };
+    if (keys) return ledBy(part, { kind: "postings", keys }, Infinity);
   }
   const rest = narrowing(parts, index);
-  return {
+  const all: Strategy = {
     source: { kind: "documents" },
     narrow: rest.sql,
     exact: plan.exact && rest.isWhole,
     candidates: Infinity,
     leads: "every document, by age",
   };
+  const listable = counted.find(({ part }) => part.kind === "ranges")?.part;
+  if (listable?.kind !== "ranges") return all;
+  const set = ledBy(listable, { kind: "set", ranges: listable.ranges }, Infinity);
+  if (wanted === Infinity) return set;
+  const postings = count(listable, index, limits.largeSet);
+  const isOpen = listable.ranges.some(({ test }) => test) || postings >= limits.largeSet;
+  // How many pass a test is not known; a look at some documents will tell.
+  const looked = isOpen ? 0 : wanted * index.documents() / postings;
+  return postings < looked * POSTINGS_PER_DOCUMENT ? set : {
+    ...all,
+    instead: { strategy: set, postings: isOpen ? Math.max(postings, index.documents()) : postings },
+  };
+}
+
+/** Whether another way is less work than to go on: by the matches among the documents that were looked at. */
+export function isWorthChanging(
+  { instead }: Strategy,
+  { looked, found, wanted }: { looked: number; found: number; wanted: number },
+  limits: StrategyLimits,
+): boolean {
+  if (!instead || looked < limits.lookFirst) return false;
+  const left = (wanted - found) * looked / (found + 0.5);
+  return left * POSTINGS_PER_DOCUMENT > instead.postings;
 }
 
 /** How many documents a set has, counted up to `most`. Some may be counted twice. */
@@ -108,31 +148,22 @@ function isListedExactly(plan: Plan): boolean {
   return plan.kind === "ranges" || (plan.kind === "or" && plan.plans.every(isListedExactly));
 }
 
-/** The documents of a set that has `most` at most, sorted. */
-function listOf(plan: Plan, index: IndexReader, most: number): Float64Array {
-  const ords = new Set<number>();
-  const add = (part: Plan): void => {
-    switch (part.kind) {
-      case "or":
-        return part.plans.forEach(add);
-      case "and": {
-        const counted = part.plans.map((inner) => ({ inner, documents: count(inner, index, most + 1) }));
-        const [least] = counted.sort(byDocuments);
-        return least && add(least.inner);
-      }
-      case "ranges":
-        for (const range of part.ranges) addRange(ords, range, index);
+/** The ranges that a small set is made of, or of the smallest of those it is the intersection of. */
+function rangesOf(plan: Plan, index: IndexReader, most: number): PostingRange[] {
+  switch (plan.kind) {
+    case "ranges":
+      return plan.ranges;
+    case "or":
+      return plan.plans.flatMap((inner) => rangesOf(inner, index, most));
+    case "and": {
+      const counted = plan.plans.map((inner) => ({ inner, documents: count(inner, index, most + 1) }));
+      const [least] = counted.sort(byDocuments);
+      return least ? rangesOf(least.inner, index, most) : [];
     }
-  };
-  add(plan);
-  return Float64Array.from(ords).sort();
-}
-
-function addRange(ords: Set<number>, range: PostingRange, index: IndexReader): void {
-  const where = index.where(range);
-  if (!where) return;
-  const sql = `SELECT ord FROM posting WHERE ${where.text}`;
-  for (const [ord] of index.rows(sql, ...where.values)) ords.add(Number(ord));
+    case "all":
+    case "not":
+      return [];
+  }
 }
 
 /** Sets that cannot be counted come last. */
@@ -187,7 +218,7 @@ function joined(parts: Sql[], word: string): Sql {
 }
 
 function describe(plan: Plan, documents: number): string {
-  const amount = documents === Infinity ? "many documents" : `${documents} documents at most`;
+  const amount = documents === Infinity ? "many postings" : `${documents} postings`;
   return `${inWords(plan)} (${amount})`;
 }
 
@@ -210,7 +241,8 @@ function listed(words: string[], word: string): string {
   return words.length > 5 ? `${shown} and ${words.length - 5} more` : shown;
 }
 
-function rangeInWords({ path, low, high }: PostingRange): string {
+function rangeInWords({ path, low, high, test }: PostingRange): string {
+  if (test) return `a value of ${path} that passes`;
   if (low && high && low.value === high.value) return `${path} = ${JSON.stringify(low.value)}`;
   const from = low && `${path} ${low.isOpen ? ">" : "≥"} ${JSON.stringify(low.value)}`;
   const to = high && `${path} ${high.isOpen ? "<" : "≤"} ${JSON.stringify(high.value)}`;
