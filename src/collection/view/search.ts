@@ -112,7 +112,8 @@ export class Search {
     const { sort, limit, filter } = this.#request;
     const { candidates, exact, source } = this.#strategy;
     if (filter.isSlow && (!exact || source.kind === "set")) return true;
-    if (candidates <= LIGHT_CANDIDATES) return false;
+    // Most collections are small; a thread is not started for them.
+    if (Math.min(candidates, this.#index.documents()) <= LIGHT_CANDIDATES) return false;
     if (limit > LIGHT_CANDIDATES) return true;
     return sort !== undefined && !this.#walks;
   }
