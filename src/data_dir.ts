@@ -40,6 +40,11 @@ export class DataDir {
     return await this.#keptId(NODE_ID_FILE);
   }
 
+  /** Makes this folder that of the Assets DB with this id. */
+  async keepAssetsDbId(id: string): Promise<void> {
+    await this.#keep(ASSETS_DB_ID_FILE, id);
+  }
+
   /** Gives the folder free. */
   async close(): Promise<void> {
     await this.#lock.unlock();
@@ -47,19 +52,33 @@ export class DataDir {
   }
 
   async #keptId(file: string): Promise<string> {
-    const path = join(this.#path, file);
-    try {
-      const kept = (await Deno.readTextFile(path)).trim();
-      if (kept !== "") return kept;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    const kept = await readId(join(this.#path, file));
+    if (kept !== undefined) return kept;
     const id = crypto.randomUUID();
+    await this.#keep(file, id);
+    return id;
+  }
+
+  async #keep(file: string, id: string): Promise<void> {
+    const path = join(this.#path, file);
     const temporary = `${path}.new`;
     await writeDurably(temporary, `${id}\n`);
     await Deno.rename(temporary, path);
     await syncFolder(dirname(path));
-    return id;
+  }
+}
+
+/** The id of the Assets DB that a folder is of, if there is one. */
+export async function keptAssetsDbId(dataDir: string): Promise<string | undefined> {
+  return await readId(join(dataDir, ASSETS_DB_ID_FILE));
+}
+
+async function readId(path: string): Promise<string | undefined> {
+  try {
+    return (await Deno.readTextFile(path)).trim() || undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
 }
 

@@ -286,7 +286,8 @@ export class AssetService {
   }
 }
 
-function uniqueOf(document: JsonObject): UniqueValue[] {
+/** What no two stored assets may share. */
+export function uniqueOf(document: JsonObject): UniqueValue[] {
   const { asset_uri, asset_id } = asStoredAsset(document);
   const all = [{ field: "asset_uri", value: asset_uri }, { field: "asset_id", value: asset_id }];
   return all.filter(({ value }) => value !== "");

@@ -1,5 +1,5 @@
 /** The command line: what can be called, with which flags, and how its mistakes are answered. */
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError } from "commander";
 import deno from "../../deno.json" with { type: "json" };
 import { addInfoCommand, addRemoveCommand, addUpdateCommand } from "./client/asset_commands.ts";
 import { addCompletionsCommand } from "./client/completions_command.ts";
@@ -12,7 +12,11 @@ import { addSearchCommand } from "./client/search_command.ts";
 import { addExportCommand, addImportCommand } from "./client/transfer_commands.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { addHealthCommand } from "./health_command.ts";
-import { type Setting, type SettingName, SETTINGS, type SettingTexts } from "./settings.ts";
+import { addBackupCommand } from "./maintenance/backup_command.ts";
+import { addFsckCommand } from "./maintenance/fsck_command.ts";
+import { addRestoreCommand } from "./maintenance/restore_command.ts";
+import { addSettingFlags, flagTexts } from "./setting_flags.ts";
+import { type Setting, SETTINGS } from "./settings.ts";
 
 /**
  * Exit codes: all went well; something failed; the command line or the environment is wrong; Ctrl-C ended it (128 and the
@@ -54,6 +58,9 @@ const COMMANDS = [
   addCompletionsCommand,
 ];
 
+/** What works on the data itself. */
+const MAINTENANCE_COMMANDS = [addFsckCommand, addBackupCommand, addRestoreCommand];
+
 /**
  * Runs the program.
  *
@@ -87,7 +94,7 @@ export function makeProgram(): Command {
     .usage("[options] [command]")
     .argument("[command...]")
     .helpCommand("help [command]", "print the help of a command");
-  for (const [name, setting] of Object.entries(SETTINGS)) addFlag(program, name, setting);
+  addSettingFlags(program);
   program.action(async ([unknown]: string[]) => {
     if (unknown !== undefined) {
       throw new ConfigError(`unknown command ${JSON.stringify(unknown)}; assets-server --help lists them`);
@@ -98,6 +105,8 @@ export function makeProgram(): Command {
   });
   program.commandsGroup("Commands, for a running server (each has its own --help):");
   for (const add of COMMANDS) add(program);
+  program.commandsGroup("Commands, for the data itself (with the server's flags behind the command):");
+  for (const add of MAINTENANCE_COMMANDS) add(program);
   answerMistakes(program, program.name());
   return program;
 }
@@ -109,39 +118,6 @@ function answerMistakes(command: Command, called: string): void {
       write(`assets-server: ${oneLine(text.replace(/^error: /, ""))}; see ${called} --help\n`),
   });
   for (const inner of command.commands) answerMistakes(inner, `${called} ${inner.name()}`);
-}
-
-function addFlag(
-  program: Command,
-  name: string,
-  { flag, env, value, description, default: shown }: Setting,
-): void {
-  if (flag === undefined) return;
-  const notes = `[${env}]${shown === undefined ? "" : ` (default: ${shown})`}`;
-  const option = new Option(
-    value === undefined ? `--${flag}` : `--${flag} <${value}>`,
-    `${description} ${notes}`,
-  );
-  // A leading "no-" negates for commander; here it is a part of the flag's name.
-  if (option.negate) option.default(undefined);
-  program.addOption(option);
-  program.on(`option:${flag}`, (text: string | null) => {
-    program.setOptionValueWithSource(name, text ?? "true", "cli");
-  });
-}
-
-/** What the command line gave, by the names of the settings. */
-function flagTexts(program: Command): SettingTexts {
-  const texts: SettingTexts = {};
-  for (const name of Object.keys(SETTINGS)) {
-    const value: unknown = program.getOptionValue(name);
-    if (isSettingName(name) && typeof value === "string") texts[name] = value;
-  }
-  return texts;
-}
-
-function isSettingName(name: string): name is SettingName {
-  return Object.hasOwn(SETTINGS, name);
 }
 
 function oneLine(text: string): string {

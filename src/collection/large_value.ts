@@ -79,22 +79,34 @@ export async function getLarge(kv: Deno.Kv, at: LargeKey): Promise<LargeValue | 
   return await completeLarge(kv, at, entry);
 }
 
+/** What stands at the key of a document, or one of its pieces, is not what was written there. */
+export class DamagedValue extends Error {
+  override readonly name = "DamagedValue";
+}
+
 /**
  * Makes a document whole, given the entry at its key. Pieces that another writing has replaced meanwhile send it back to the
  * start, so what comes out is always one writing, if perhaps a newer one.
+ *
+ * @throws {DamagedValue}
  */
 export async function completeLarge(
   kv: Deno.Kv,
   at: LargeKey,
   found: Deno.KvEntryMaybe<unknown>,
 ): Promise<LargeValue | undefined> {
+  let triedVersion: string | undefined;
   for (let entry = found;; entry = await kv.get<unknown>(at.key)) {
     const { value, versionstamp } = entry;
     if (versionstamp === null) return undefined;
     if (value instanceof Uint8Array) return { text: decoder.decode(value), versionstamp, pieces: 0 };
-    if (!isPieceList(value)) throw new TypeError(`Not a document: ${at.key.join("/")}`);
+    const name = at.key.join("/");
+    if (!isPieceList(value)) throw new DamagedValue(`${name} in the KV is not a document`);
     const whole = await readPieces(kv, at, value.pieces, versionstamp);
     if (whole !== undefined) return { text: decoder.decode(whole), versionstamp, pieces: value.pieces };
+    // Read twice in one writing: nobody has replaced the pieces, they are not there.
+    if (versionstamp === triedVersion) throw new DamagedValue(`${name} in the KV lacks pieces`);
+    triedVersion = versionstamp;
   }
 }
 

@@ -173,9 +173,8 @@ export class Truth {
     return { key: ["doc", this.#collection, id], piecePrefix: ["chunk", this.#collection, id] };
   }
 
-  #uniqueKey({ field, value }: UniqueValue): Deno.KvKey {
-    const part = fitsInKey(value) ? value : createHash("sha256").update(value).digest();
-    return ["unique", this.#collection, field, part];
+  #uniqueKey(unique: UniqueValue): Deno.KvKey {
+    return uniqueKey(this.#collection, unique);
   }
 
   #moveUniqueValues(operation: Deno.AtomicOperation, { id, previous, next, isNewId }: Change): void {
@@ -194,6 +193,12 @@ export class Truth {
       operation.set(key, id);
     }
   }
+}
+
+/** Where a collection keeps which document holds a unique value. */
+export function uniqueKey(collection: string, { field, value }: UniqueValue): Deno.KvKey {
+  const part = fitsInKey(value) ? value : createHash("sha256").update(value).digest();
+  return ["unique", collection, field, part];
 }
 
 function fitsInKey(value: string): boolean {

@@ -4,7 +4,7 @@ import { v7 as uuidV7 } from "uuid";
 import { Collection, type Stored, untilUndisturbed } from "../collection/collection.ts";
 import { type Once, runOnce, together } from "../collection/idempotency.ts";
 import { asJsonObject, type JsonObject } from "../collection/json.ts";
-import type { Alongside } from "../collection/truth.ts";
+import type { Alongside, UniqueValue } from "../collection/truth.ts";
 import { applyPaths } from "../collection/update_paths.ts";
 import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
@@ -52,7 +52,7 @@ export class RegistryService {
       name: "registries",
       viewPath: options.viewPath,
       isShared: options.isShared,
-      uniqueOf: (document) => [{ field: "asset_registry_id", value: asEntry(document).asset_registry_id }],
+      uniqueOf,
       maxDocumentBytes: MAX_ENTRY_BYTES,
     });
     this.records = new HealthRecords(options.kv, this.entries);
@@ -223,6 +223,11 @@ function etagOf({ versionstamp }: { versionstamp: string }): string {
 }
 
 /** The documents of the collection are those that `create` and `update` made. */
+/** What no two entries may share. */
+export function uniqueOf(document: JsonObject): UniqueValue[] {
+  return [{ field: "asset_registry_id", value: asEntry(document).asset_registry_id }];
+}
+
 function asEntry(document: JsonObject): Entry {
   if (typeof document.asset_registry_id !== "string") throw new TypeError("Not a registry entry");
   return document as Entry;

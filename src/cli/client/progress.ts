@@ -24,8 +24,10 @@ export interface ProgressFile {
 interface Line {
   name: string;
   phase: string;
+  /** Or whatever else is counted, such as documents. */
   bytes: number;
   sizeBytes: number | undefined;
+  format: (bytes: number) => string;
   samples: { atMs: number; bytes: number }[];
 }
 
@@ -46,9 +48,13 @@ export class Progress implements AsyncDisposable {
     if (this.#isDrawn) this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
   }
 
-  /** Adds a file. */
-  file(name: string, sizeBytes: number | undefined): ProgressFile {
-    const line: Line = { name: printable(name), phase: "", bytes: 0, sizeBytes, samples: [] };
+  /**
+   * Adds a file, or something else that goes on.
+   *
+   * @param format how much it is, for people
+   */
+  file(name: string, sizeBytes: number | undefined, format = formatBytes): ProgressFile {
+    const line: Line = { name: printable(name), phase: "", bytes: 0, sizeBytes, format, samples: [] };
     this.#lines.add(line);
     return {
       at: (bytes) => void (line.bytes = bytes),
@@ -98,15 +104,13 @@ function erasure(lines: number): string {
 }
 
 function lineText(line: Line, columns: number): string {
-  const { name, phase, bytes, sizeBytes } = line;
+  const { name, phase, bytes, sizeBytes, format } = line;
   const speed = speedOf(line);
-  const known = sizeBytes === undefined
-    ? formatBytes(bytes)
-    : `${formatBytes(bytes)} of ${formatBytes(sizeBytes)}`;
+  const known = sizeBytes === undefined ? format(bytes) : `${format(bytes)} of ${format(sizeBytes)}`;
   const share = sizeBytes ? Math.min(bytes / sizeBytes, 1) : 0;
   const percent = sizeBytes ? `${Math.floor(share * 100)} %` : "";
   const left = speed > 0 && sizeBytes ? `${formatDuration((sizeBytes - bytes) / speed)} left` : "";
-  const facts = [phase, percent, known, speed > 0 ? `${formatBytes(speed)}/s` : "", left];
+  const facts = [phase, percent, known, speed > 0 ? `${format(speed)}/s` : "", left];
   let text = facts.filter((fact) => fact !== "").join("  ");
   // In a narrow terminal: what is known is worth more than the name, and the bar least.
   const last = columns - 1;
