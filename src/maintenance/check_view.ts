@@ -83,10 +83,14 @@ async function compare(
     if (document) counted++;
     return document;
   };
+  const gone = (indexed: Indexed) => {
+    index.differenceTo(indexed, undefined, collection);
+    note(indexed.id, "is gone");
+  };
   let indexed = next();
   for await (const kept of scanDocuments(kv, collection)) {
     options.signal?.throwIfAborted();
-    for (; indexed && indexed.id < kept.id; indexed = next()) note(indexed.id, "is gone");
+    for (; indexed && indexed.id < kept.id; indexed = next()) gone(indexed);
     if (indexed?.id !== kept.id) {
       note(kept.id, "is not in it");
       continue;
@@ -95,7 +99,7 @@ async function compare(
     if (difference !== undefined) note(kept.id, difference);
     indexed = next();
   }
-  for (; indexed; indexed = next()) note(indexed.id, "is gone");
+  for (; indexed; indexed = next()) gone(indexed);
   if (counted !== state.documents) wrong.push(`it counts ${state.documents} documents and has ${counted}`);
   const strays = index.postings - index.postingsSeen;
   if (wrong.length === 0 && strays > 0) wrong.push(`${strays} values in it belong to no document`);
@@ -151,13 +155,18 @@ class IndexedDocuments {
     return indexed;
   }
 
-  /** How the index differs from a document, if it does. */
-  differenceTo(indexed: Indexed, kept: KeptDocument, collection: KeptCollection): string | undefined {
+  /** How the index differs from a document, if it does; of one that is gone, from itself. */
+  differenceTo(
+    indexed: Indexed,
+    kept: KeptDocument | undefined,
+    collection: KeptCollection,
+  ): string | undefined {
     const postings = unique(postingsOf(forIndex(indexed.json)));
     this.postingsSeen += postings.length;
     if (!postings.every((posting) => this.#has(posting, indexed.ord))) {
       return "is not found by all its values";
     }
+    if (!kept) return undefined;
     if (indexed.versionstamp !== kept.versionstamp) return "is another version";
     const { document, hidden } = collection.viewOf(kept.document);
     const isSame = hidden === indexed.hidden &&
