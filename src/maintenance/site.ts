@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type Config, ConfigError } from "../cli/config.ts";
 import { DataDir, keptAssetsDbId } from "../data_dir.ts";
+import { openKv } from "../kv/open_kv.ts";
 import { FileStore } from "../objects/file_store.ts";
 import type { ObjectStore } from "../objects/object_store.ts";
 import type { S3Config } from "../objects/s3_address.ts";
@@ -36,7 +37,7 @@ export async function readSite(config: Config): Promise<Site> {
   await checkThere(config);
   const parts = partsOf(config, await keptAssetsDbId(config.dataDir));
   if (config.isDbShared) {
-    const kv = await Deno.openKv(config.db);
+    const { kv } = await openKv(config.db, config.isDbShared, maintenanceNode());
     return siteOf(parts, { kv: () => kv, fresh: () => Promise.resolve(kv), close: () => kv.close() });
   }
   const copies = await KvCopies.open(config.db, config.dataDir);
@@ -72,7 +73,7 @@ export async function takeSite(config: Config, assetsDbId: string | undefined): 
   });
   try {
     const parts = partsOf(config, assetsDbId);
-    const kv = await Deno.openKv(config.db);
+    const { kv } = await openKv(config.db, config.isDbShared, maintenanceNode());
     return siteOf(parts, {
       kv: () => kv,
       fresh: () => Promise.resolve(kv),
@@ -88,6 +89,11 @@ export async function takeSite(config: Config, assetsDbId: string | undefined): 
     await dataDir.close();
     throw error;
   }
+}
+
+/** Names this process among the nodes of a shared KV. */
+function maintenanceNode(): string {
+  return `maintenance:${crypto.randomUUID()}`;
 }
 
 function openS3(s3: S3Config): S3Store {
