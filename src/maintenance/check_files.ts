@@ -13,7 +13,7 @@ import { digestOf, type FileDigest } from "./file_digest.ts";
 import { FILES_PREFIX, type NamedFile } from "./kept.ts";
 import { damagedIds } from "./scrub_records.ts";
 import type { Site } from "./site.ts";
-import { idsUnderWay } from "./under_way.ts";
+import { readUnderWay } from "./under_way.ts";
 
 /** A document and the file it names. */
 interface Pair {
@@ -64,10 +64,10 @@ export async function* checkFiles(
     if (!await isNamed(owner.id, file.key)) continue;
     yield found ? damagedFile(owner, file, found) : missingFile(owner, file, { isSuspicious });
   }
-  const underWay = await idsUnderWay(kv);
+  const underWay = await readUnderWay(kv);
   for (const key of strays) {
     const id = key.slice(FILES_PREFIX.length);
-    if (!underWay.has(id) && !await isNamed(id, key) && await store.head(key)) yield strayFile(key);
+    if (!underWay.ids.has(id) && !await isNamed(id, key) && await store.head(key)) yield strayFile(key);
   }
 }
 

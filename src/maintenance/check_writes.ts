@@ -6,7 +6,7 @@ import type { CheckOptions, Extent, Finding } from "./finding.ts";
 import { strayTail, unfinishedWrite } from "./file_findings.ts";
 import { FILES_PREFIX } from "./kept.ts";
 import type { Site } from "./site.ts";
-import { idsUnderWay } from "./under_way.ts";
+import { readUnderWay } from "./under_way.ts";
 
 /** Checks the unfinished writes. MinIO tells of none here: it wants to be asked for each key. */
 export async function* checkWrites(
@@ -23,16 +23,17 @@ export async function* checkWrites(
   options.signal?.throwIfAborted();
   // The journal after the store: what began in between is in both.
   const isAnythingThere = writes.length + tails.length > 0;
-  const underWay = await idsUnderWay(isAnythingThere ? await site.fresh() : site.kv);
-  extent.unfinished = underWay.size;
+  const underWay = await readUnderWay(isAnythingThere ? await site.fresh() : site.kv);
+  extent.pending = underWay.pending;
+  extent.uploads = underWay.uploads;
   for (const write of writes) {
-    if (underWay.has(write.key.slice(FILES_PREFIX.length))) continue;
+    if (underWay.ids.has(write.key.slice(FILES_PREFIX.length))) continue;
     // It may have been finished since; then it is not there any more.
     if (await isStillThere(store, write)) yield unfinishedWrite(write);
   }
   for (const key of tails) {
     const [id = ""] = key.slice(tailsPrefix.length).split("/");
-    if (!underWay.has(id) && await store.head(key)) yield strayTail(key);
+    if (!underWay.ids.has(id) && await store.head(key)) yield strayTail(key);
   }
 }
 

@@ -55,6 +55,8 @@ export interface Extent {
   documents: number;
   files: number;
   fileBytes: number;
-  /** Writes under way, or left by a crash for the server's next start. */
-  unfinished: number;
+  /** Entries of the journal: uploads and deletions under way, or left by a crash for the server's sweeper. */
+  pending: number;
+  /** Resumable uploads, ended ones that can be asked about included. */
+  uploads: number;
 }

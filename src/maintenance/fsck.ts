@@ -80,5 +80,5 @@ async function* findingsOf(site: Site, options: CheckOptions, extent: Extent): A
 }
 
 function noExtent(): Extent {
-  return { documents: 0, files: 0, fileBytes: 0, unfinished: 0 };
+  return { documents: 0, files: 0, fileBytes: 0, pending: 0, uploads: 0 };
 }

@@ -106,11 +106,11 @@ Deno.test("fsck finds an unfinished write that nobody knows and removes it, but 
   const entry = { objectKey: "asset/known", touchedAt: Date.now(), owner: "somebody" };
   await data.damage(async (kv) => void await kv.set(["pending", id, "known"], entry));
   const found = await fsck(data.config);
-  assertEquals({ ...verdict(found), unfinished: found.unfinished }, {
+  assertEquals({ ...verdict(found), pending: found.pending }, {
     findings: 1,
     remaining: 1,
     kinds: ["unfinished_write"],
-    unfinished: 1,
+    pending: 1,
   });
   assertEquals((await fsck(data.config, { repairs: true })).remaining, 0);
   const left = await Array.fromAsync(Deno.readDir(`${data.dataDir}/objects/.tmp`));

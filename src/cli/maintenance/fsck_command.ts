@@ -94,14 +94,14 @@ function jsonLine({ kind, subject, problem, remedy }: Finding, outcome: Outcome)
   return `${JSON.stringify({ kind, subject, problem, remedy, outcome })}\n`;
 }
 
-function toJson({ documents, files, fileBytes, unfinished, findings, mended, remaining }: Result) {
-  return { documents, files, file_bytes: fileBytes, unfinished, findings, mended, remaining };
+function toJson({ documents, files, fileBytes, pending, uploads, findings, mended, remaining }: Result) {
+  return { documents, files, file_bytes: fileBytes, pending, uploads, findings, mended, remaining };
 }
 
 function summaryOf(result: Result, plural: string, { mode }: Config): string {
-  const { documents, files, fileBytes, unfinished, findings, mended, remaining } = result;
+  const { documents, files, fileBytes, pending, findings, mended, remaining } = result;
   const kept = mode === "registry" ? "" : `, ${count(files, "file")} of ${formatBytes(fileBytes)}`;
-  const underWay = unfinished === 0 ? "" : `, ${count(unfinished, "upload")} or deletion under way`;
+  const underWay = pending === 0 ? "" : `, ${pending} under way or left to the server's sweeper`;
   const verdict = findings === 0
     ? "nothing found"
     : `${count(findings, "finding")}, ${mended} mended, ${remaining} remaining`;
