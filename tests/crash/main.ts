@@ -42,7 +42,9 @@ async function main(args: string[]): Promise<number> {
       await say(`${store}: ok, ${summary(tally)} in ${seconds(startedAt)} s`);
     } catch (error) {
       failed++;
-      await say(`${store}: FAILED after ${seconds(startedAt)} s: ${error instanceof Error ? error.stack : error}`);
+      await say(
+        `${store}: FAILED after ${seconds(startedAt)} s: ${error instanceof Error ? error.stack : error}`,
+      );
     }
   }
   return failed === 0 ? 0 : 1;

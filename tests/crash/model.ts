@@ -76,7 +76,9 @@ export class Model {
     const found = this.statesOf(name).find((state) => isWhat(state, observed));
     if (!found) {
       throw new AssertionError(
-        `${name} is ${JSON.stringify(observed ?? "absent")}; it may be ${JSON.stringify(this.statesOf(name))}`,
+        `${name} is ${JSON.stringify(observed ?? "absent")}; it may be ${
+          JSON.stringify(this.statesOf(name))
+        }`,
       );
     }
     this.#settle(name, found);

@@ -23,7 +23,17 @@ const TUS = { "Tus-Resumable": "1.0.0" };
 const BULK_LINES = 20;
 
 /** How often each kind of work is chosen, relative to the others. */
-const WEIGHTS = { upload: 5, create: 3, bulk: 1, tus: 4, update: 6, rename: 2, remove: 4, query: 3, download: 3 };
+const WEIGHTS = {
+  upload: 5,
+  create: 3,
+  bulk: 1,
+  tus: 4,
+  update: 6,
+  rename: 2,
+  remove: 4,
+  query: 3,
+  download: 3,
+};
 type Kind = keyof typeof WEIGHTS;
 
 /** One client. */
@@ -45,11 +55,6 @@ export class Worker {
   /** The filter that matches its assets. */
   get filter(): { "asset_metadata.worker": number } {
     return { "asset_metadata.worker": this.#id };
-  }
-
-  /** How many uploads it may go on with. */
-  get openUploads(): number {
-    return this.#open ? 1 : 0;
   }
 
   /** Works until the server goes. */
@@ -87,7 +92,7 @@ export class Worker {
   async #upload(): Promise<void> {
     const content = await this.#content();
     const name = this.#newName();
-    const form = uploadForm(bytesOf(content, 0), { name, tag: "a", more: this.#metadata(0) });
+    const form = uploadForm(bytesOf(content, 0), { name, version: "1", tag: "a", more: this.#metadata(0) });
     await this.#write(name, there(0, "a", content), "/upload_asset", { method: "POST", body: form }, 201);
   }
 
