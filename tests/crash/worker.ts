@@ -108,19 +108,20 @@ export class Worker {
     const headers = { "Content-Type": "application/x-ndjson" };
     const response = await this.#fetch("/assets/bulk", { method: "POST", body, headers });
     let text = "";
+    let isGone = false;
     try {
       for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) text += part;
     } catch {
-      throw new Gone();
-    } finally {
-      // What was answered before the end counts.
-      for (const line of text.split("\n").slice(0, -1)) {
-        const { line: number, success } = asJsonObject(JSON.parse(line));
-        const name = names[Number(number) - 1];
-        if (name === undefined || success !== true) throw new AssertionError(`bulk answered ${line}`);
-        this.model.is(name, there(0, "a", undefined));
-      }
+      isGone = true;
     }
+    // What was answered before the end counts.
+    for (const line of text.split("\n").slice(0, -1)) {
+      const { line: number, success } = asJsonObject(JSON.parse(line));
+      const name = names[Number(number) - 1];
+      if (name === undefined || success !== true) throw new AssertionError(`bulk answered ${line}`);
+      this.model.is(name, there(0, "a", undefined));
+    }
+    if (isGone) throw new Gone();
   }
 
   /** A step of an upload: its beginning, or one more piece. */
