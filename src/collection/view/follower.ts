@@ -35,6 +35,8 @@ export interface FollowerOptions {
   isShared: boolean;
   /** What the view keeps of a document. */
   toView: (stored: StoredText) => ViewDocument;
+  /** Called when changes have been applied, before anybody is told that they are. */
+  onApplied: (changes: readonly ViewChange[]) => void;
   /** Called when the view has been made anew: readers have to open it again. */
   onReplaced: () => void;
 }
@@ -211,6 +213,7 @@ export class Follower {
         const changes = await this.#changesOf(some);
         const position = some.at(-1)?.versionstamp ?? this.#position;
         await thread.apply(changes, { position, currentAt: Date.now() });
+        this.#options.onApplied(changes);
         this.#settle(position);
       }
     }

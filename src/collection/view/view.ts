@@ -8,9 +8,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { ServiceError } from "../../errors.ts";
 import type { StoredText, Truth, UniqueValue } from "../truth.ts";
 import { Follower, type ViewStatus } from "./follower.ts";
-import { IndexReader } from "./index_reader.ts";
+import { type Cell, IndexReader } from "./index_reader.ts";
 import { beginningOf, MAX_STRING_LENGTH, POSTING } from "./postings.ts";
 import { QueryThread } from "./query_thread.ts";
+import { RowCache } from "./row_cache.ts";
 import { openForReading } from "./schema.ts";
 import { type Explanation, type Found, Search } from "./search.ts";
 import { type BaseUrls, forIndex, liveServerOf, resolveText } from "./shown_text.ts";
@@ -60,12 +61,17 @@ export class View {
   readonly #options: ViewOptions;
   readonly #follower: Follower;
   readonly #threads: QueryThread[];
+  readonly #rows = new RowCache();
   #db: DatabaseSync | undefined;
   #index: IndexReader | undefined;
 
   constructor(options: ViewOptions) {
     this.#options = options;
-    this.#follower = new Follower({ ...options, onReplaced: () => this.#reopen() });
+    this.#follower = new Follower({
+      ...options,
+      onApplied: (changes) => changes.forEach(({ id }) => this.#rows.forget(id)),
+      onReplaced: () => this.#reopen(),
+    });
     this.#threads = Array.from({ length: QUERY_THREADS }, () => new QueryThread(options.path));
   }
 
@@ -95,23 +101,26 @@ export class View {
 
   /** The document with this id, if the view has it. */
   get(id: string): ViewedDocument | undefined {
-    return this.#first(`SELECT ${DOCUMENT} FROM doc d WHERE d.id = ?`, id);
+    return this.#viewed(id, () => {
+      const [row] = this.#reader().rows(`SELECT ${DOCUMENT} FROM doc d WHERE d.id = ?`, id);
+      return row;
+    });
   }
 
   /** The document with this value in a field of its own, which no other has, if the view has it. */
   find({ field, value }: UniqueValue): ViewedDocument | undefined {
-    if (this.status.state === "building") return undefined;
-    const isLong = value.length > MAX_STRING_LENGTH;
-    const bound = { value: isLong ? beginningOf(value) : value, isOpen: false };
-    const type = isLong ? POSTING.longString : POSTING.string;
-    const index = this.#reader();
-    const where = index.where({ path: field, type, low: bound, high: bound });
-    if (!where) return undefined;
-    const sql = `SELECT ${DOCUMENT} FROM posting p CROSS JOIN doc d ON d.ord = p.ord WHERE ${where.text}`;
-    for (const row of index.rows(sql, ...where.values)) {
-      if (!isLong || forIndex(String(row[3]))[field] === value) return this.#viewed(row);
-    }
-    return undefined;
+    return this.#viewed(`${field}\0${value}`, () => {
+      const isLong = value.length > MAX_STRING_LENGTH;
+      const bound = { value: isLong ? beginningOf(value) : value, isOpen: false };
+      const type = isLong ? POSTING.longString : POSTING.string;
+      const index = this.#reader();
+      const where = index.where({ path: field, type, low: bound, high: bound });
+      if (!where) return undefined;
+      const sql = `SELECT ${DOCUMENT} FROM posting p CROSS JOIN doc d ON d.ord = p.ord WHERE ${where.text}`;
+      return index.rows(sql, ...where.values).find((row) =>
+        !isLong || forIndex(String(row[3]))[field] === value
+      );
+    });
   }
 
   /** How many documents there are. */
@@ -150,21 +159,21 @@ export class View {
     return least;
   }
 
-  #first(sql: string, value: string): ViewedDocument | undefined {
+  /** A row out of memory, or read and kept there. */
+  #viewed(key: string, read: () => Cell[] | undefined): ViewedDocument | undefined {
     if (this.status.state === "building") return undefined;
-    const [row] = this.#reader().rows(sql, value);
-    return row && this.#viewed(row);
-  }
-
-  #viewed([id, versionstamp, hidden, json]: (string | number | null)[]): ViewedDocument {
-    const text = String(json);
-    return {
-      id: String(id),
-      versionstamp: String(versionstamp),
-      hidden: typeof hidden === "string" ? hidden : null,
-      text: resolveText(text, this.#options.bases()),
-      server: liveServerOf(text),
-    };
+    let row = this.#rows.get(key);
+    if (!row) {
+      const cells = read();
+      if (!cells) return undefined;
+      const [id, versionstamp, hidden, json] = cells;
+      row = [String(id), String(versionstamp), typeof hidden === "string" ? hidden : null, String(json)];
+      this.#rows.set(key, row);
+    }
+    const [id, versionstamp, hidden, json] = row;
+    const server = liveServerOf(json);
+    const text = server === undefined ? json : resolveText(json, this.#options.bases());
+    return { id, versionstamp, hidden, text, server };
   }
 
   #reader(): IndexReader {
@@ -182,6 +191,7 @@ export class View {
   }
 
   #reopen(): void {
+    this.#rows.clear();
     this.#closeReader();
     for (const thread of this.#threads) thread.restart();
   }
