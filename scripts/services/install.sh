@@ -7,6 +7,7 @@ set -eu
 # MinIO has no tags that the Go tools understand, so the version is a commit's date and hash.
 MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
 DENOKV_VERSION=0.14.0
+FERRETDB_VERSION=v1.24.0
 CEPH_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
 CEPH_PROGRAMS="radosgw radosgw-admin ceph-mon ceph-osd monmaptool ceph"
 
@@ -41,8 +42,9 @@ install_ceph() {
   all_there $CEPH_PROGRAMS || fail "apt-get ended well, but not all of these are there: $CEPH_PROGRAMS"
 }
 
+bin=${ASSETS_TEST_CACHE:-$HOME/.cache/assets-server-tests}/bin
+
 install_minio() {
-  bin=${ASSETS_TEST_CACHE:-$HOME/.cache/assets-server-tests}/bin
   if [ -x "$bin/minio" ]; then
     echo "MinIO is there: $bin/minio"
     return
@@ -71,6 +73,33 @@ install_denokv() {
   cargo install denokv --locked --version "$DENOKV_VERSION" --root "$cache"
 }
 
-install_ceph
-install_minio
-install_denokv
+# "go install" of its module makes a program that ends at once: the module lacks the file that names its version.
+install_ferretdb() {
+  if [ -x "$bin/ferretdb" ] && "$bin/ferretdb" --version >/dev/null 2>&1; then
+    echo "FerretDB is there: $bin/ferretdb"
+    return
+  fi
+  command -v go >/dev/null || fail "FerretDB is built from source, and there is no Go compiler. Install Go from https://go.dev/dl/."
+  mkdir -p "$bin"
+  echo "Building FerretDB $FERRETDB_VERSION; this takes some minutes."
+  building=$(mktemp -d "$bin/building.XXXXXX")
+  trap 'rm -rf "$building"' EXIT
+  # Outside of a module, so that no go.mod is looked for.
+  module=$(cd "$building" && go mod download -json "github.com/FerretDB/FerretDB@$FERRETDB_VERSION" |
+    sed -n 's/.*"Dir": "\(.*\)",*$/\1/p')
+  [ -d "$module" ] || fail "The source of FerretDB $FERRETDB_VERSION could not be had."
+  cp -R "$module" "$building/source"
+  chmod -R u+w "$building/source"
+  echo "$FERRETDB_VERSION" >"$building/source/build/version/version.txt"
+  (cd "$building/source" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$building/ferretdb" ./cmd/ferretdb)
+  mv "$building/ferretdb" "$bin/ferretdb"
+}
+
+case "${1:-}" in
+  "")
+    install_ceph
+    install_minio
+    ;;
+  ferretdb) install_ferretdb ;;
+  *) fail "There is no \"$1\"; call it without a name, or with ferretdb." ;;
+esac

@@ -21,7 +21,7 @@ const GROUP_LINES = 100;
 const GROUP_BYTES = 512 * 1024;
 
 /** So many groups are on their way at once: into the KV, into the index, out. */
-const MAX_FLIGHTS = 4;
+const MAX_FLIGHTS = 8;
 
 /** A group that the KV does not take in this time is given up: its lines may have been stored or not. */
 const GROUP_TIMEOUT_MS = 5000;

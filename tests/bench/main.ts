@@ -7,6 +7,7 @@ import { availableParallelism, cpus } from "node:os";
 import { benchHttp } from "./http.ts";
 import { benchObjects } from "./objects.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
+import { benchQueries } from "./queries.ts";
 import { formatReport, type GroupReport, reportJson } from "./report.ts";
 
 type Group = (folder: string, options: BenchOptions) => AsyncIterable<GroupReport>;
@@ -14,6 +15,7 @@ type Group = (folder: string, options: BenchOptions) => AsyncIterable<GroupRepor
 const GROUPS: Record<string, Group> = {
   http: benchHttp,
   objects: benchObjects,
+  queries: benchQueries,
 };
 
 /** Windows knows no SIGTERM. */

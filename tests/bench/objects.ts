@@ -8,6 +8,7 @@ import { missingProgram } from "./processes.ts";
 import type { GroupReport } from "./report.ts";
 import { benchS3 } from "./s3.ts";
 
+const DEFAULT_SIZES_BYTES = [64 * 2 ** 20, 2 ** 30];
 const DEFAULT_ROUNDS = 3;
 
 /**
@@ -45,7 +46,7 @@ const PLACES: Place[] = [
 
 /** Measures every size in every place, with a server of its own for each; reports what it has as it goes. */
 export async function* benchObjects(folder: string, options: BenchOptions): AsyncGenerator<GroupReport> {
-  const { rounds = DEFAULT_ROUNDS, sizesBytes, places } = options;
+  const { rounds = DEFAULT_ROUNDS, sizes = DEFAULT_SIZES_BYTES, places } = options;
   const all: LargeFiles[] = [];
   for (const { name, programs, bench } of PLACES) {
     if (places.length > 0 && !places.includes(name)) continue;
@@ -54,7 +55,7 @@ export async function* benchObjects(folder: string, options: BenchOptions): Asyn
       yield skippedReport(name, `${missing} is not installed; scripts/services/install.sh has what it takes`);
       continue;
     }
-    for (const sizeBytes of sizesBytes) {
+    for (const sizeBytes of sizes) {
       for await (const files of bench(folder, sizeBytes, rounds)) {
         all.push(files);
         yield largeFileReport(files);

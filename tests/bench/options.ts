@@ -10,8 +10,8 @@ export interface BenchOptions {
   rounds: number | undefined;
   /** How long one round of requests takes. */
   seconds: number;
-  /** The sizes of the files that go up and down, smallest first, in bytes. */
-  sizesBytes: number[];
+  /** Smallest first: of the group `objects` bytes of files, of `queries` numbers of assets. Without it every group has its own. */
+  sizes: number[] | undefined;
   /** Where files are kept; empty means everywhere. */
   places: string[];
   /** Where the outcome goes as JSON as well. */
@@ -21,18 +21,16 @@ export interface BenchOptions {
 /** Where the group `objects` can keep files. */
 const PLACES = ["disk", "MinIO", "Ceph"];
 
-const DEFAULT_SIZES = "64MiB,1GiB";
-
 /** The explanation for `--help`. */
-export const USAGE =
-  `deno task bench [groups…] [--rounds N] [--seconds N] [--sizes 64MiB,1GiB] [--places disk,…]
+export const USAGE = `deno task bench [groups…] [--rounds N] [--seconds N] [--sizes LIST] [--places disk,…]
                             [--json FILE]
 
-Measures the server next to what the machine and the runtime allow. Groups: http, objects; all without names.
+Measures the server next to what the machine and the runtime allow. Groups: http, objects, queries; all without names.
 
-  --rounds N    how often everything is measured; the median counts (http 5, objects 3)
+  --rounds N    how often everything is measured; the median counts (http 5, the others 3)
   --seconds N   how long one round of requests takes (3)
-  --sizes LIST  the files of the group objects (${DEFAULT_SIZES})
+  --sizes LIST  the files of the group objects (64MiB,1GiB), the numbers of assets of the group queries
+                (1000,100000,1000000); FerretDB is compared with if it is installed
   --places LIST where the group objects keeps them: disk, MinIO, Ceph (all that are installed, see
                 scripts/services/install.sh); nginx, s3cmd and rclone are compared with if they are installed
   --json FILE   writes the outcome there as well
@@ -50,7 +48,7 @@ export function parseOptions(args: string[], known: string[]): BenchOptions | "h
     options: {
       rounds: { type: "string" },
       seconds: { type: "string", default: "3" },
-      sizes: { type: "string", default: DEFAULT_SIZES },
+      sizes: { type: "string" },
       places: { type: "string", default: "" },
       json: { type: "string" },
       help: { type: "boolean", default: false },
@@ -66,7 +64,7 @@ export function parseOptions(args: string[], known: string[]): BenchOptions | "h
     groups,
     rounds: values.rounds === undefined ? undefined : positive("--rounds", values.rounds),
     seconds: positive("--seconds", values.seconds),
-    sizesBytes: values.sizes.split(",").map(sizeBytes).sort((a, b) => a - b),
+    sizes: values.sizes?.split(",").map(sizeOf).sort((a, b) => a - b),
     places: values.places.split(",").filter((place) => place !== "").map((place) => knownPlace(place)),
     jsonFile: values.json,
   };
@@ -83,8 +81,8 @@ function positive(option: string, text: string): number {
   return Number(text);
 }
 
-function sizeBytes(text: string): number {
-  const bytes = parseSizeBytes(text);
-  if (!bytes) throw new Error(`--sizes must be sizes such as 64MiB, not "${text}".`);
-  return bytes;
+function sizeOf(text: string): number {
+  const size = parseSizeBytes(text);
+  if (!size) throw new Error(`--sizes must be sizes such as 64MiB or 1000, not "${text}".`);
+  return size;
 }

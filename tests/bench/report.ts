@@ -26,6 +26,8 @@ export interface GroupReport {
   /** How it was measured. */
   notes: string[];
   measurements: Measurement[];
+  /** What is no measurement of rates. */
+  table?: { heads: string[]; rows: string[][] };
   bars: Bar[];
 }
 
@@ -47,6 +49,12 @@ export function atLeast(name: string, value: number, least: number): Bar {
   };
 }
 
+/** A bar that a time has to stay under. */
+export function atMost(name: string, value: number, most: number, unit: string): Bar {
+  const shown = `${value.toFixed(1)} ${unit}, to be at most ${most} ${unit}`;
+  return { name, value, shown, isMet: value <= most };
+}
+
 /** A bar that memory has to stay under. */
 export function lessMemoryThan(name: string, peakBytes: number, limitBytes: number): Bar {
   const shown = `${mebibytes(peakBytes)} MiB, to be less than ${mebibytes(limitBytes)} MiB`;
@@ -54,12 +62,13 @@ export function lessMemoryThan(name: string, peakBytes: number, limitBytes: numb
 }
 
 /** A report as lines of text. */
-export function formatReport({ title, notes, measurements, bars }: GroupReport): string {
+export function formatReport({ title, notes, measurements, table, bars }: GroupReport): string {
   const lines = [title, ...notes.map((note) => `  ${note}`)];
   if (measurements.length > 0) {
     const heads = ["", "median", "rounds", "peak memory", "compared"];
     lines.push("", ...align([heads, ...measurements.map(row)]));
   }
+  if (table) lines.push("", ...align([table.heads, ...table.rows]));
   if (bars.length > 0) lines.push("");
   for (const { name, shown, isMet } of bars) lines.push(`${isMet ? "pass " : "short"}  ${name}: ${shown}`);
   return `${lines.join("\n")}\n`;
