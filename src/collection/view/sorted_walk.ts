@@ -89,7 +89,7 @@ function* groups(index: IndexReader, { sort, cursor }: WalkRequest): Generator<G
     const value = isBegin && begin !== null && begin !== undefined && typeof begin !== "object"
       ? (typeof begin === "boolean" ? Number(begin) : begin)
       : undefined;
-    yield* descending ? descendingGroups(index, where, value) : ascendingGroups(index, where, value);
+    yield* groupsOf(index, where, value, descending);
   }
 }
 
@@ -106,63 +106,32 @@ function typeOf(value: unknown): PostingType | undefined {
 }
 
 /**
- * The documents with one value each, by rising values. Those with the same value that do not fit into a step are a group of
- * several steps.
+ * The documents with one value each, by rising or falling values. Those with the same value that do not fit into a step are a
+ * group of several steps. By falling values the index is read backwards, and each group turned round.
  */
-function* ascendingGroups(
+function* groupsOf(
   index: IndexReader,
   where: Sql,
   begin: string | number | undefined,
+  descending: boolean,
 ): Generator<Group> {
-  let next = begin;
-  let isOpen = false;
+  const [beyond, order] = descending ? ["<", "DESC"] : [">", "ASC"];
+  let bound = begin === undefined ? "" : ` AND value ${beyond}= ?`;
+  let values = begin === undefined ? [] : [begin];
   for (;;) {
-    const bound = next === undefined ? "" : ` AND value ${isOpen ? ">" : ">="} ?`;
-    const rows = index.rows(
-      `SELECT value, ord FROM posting WHERE ${where.text}${bound} ORDER BY value, ord LIMIT ?`,
-      ...where.values,
-      ...(next === undefined ? [] : [next]),
-      STEP,
-    );
+    const sql = `SELECT value, ord FROM posting WHERE ${where.text}${bound}
+      ORDER BY value ${order}, ord ${order} LIMIT ?`;
+    const rows = index.rows(sql, ...where.values, ...values, STEP);
     const runs = runsOf(rows);
     const last = runs.at(-1);
     if (!last) return;
     for (const run of runs) {
-      yield run === last && rows.length === STEP ? wholeGroup(index, where, run) : [run.ords];
+      if (run !== last || rows.length < STEP) yield [descending ? run.ords.reverse() : run.ords];
+      else yield wholeGroup(index, where, descending ? { ...run, ords: [] } : run);
     }
     if (rows.length < STEP) return;
-    next = last.value;
-    isOpen = true;
-  }
-}
-
-/** The same by falling values: the index is read backwards, and each group turned round. */
-function* descendingGroups(
-  index: IndexReader,
-  where: Sql,
-  begin: string | number | undefined,
-): Generator<Group> {
-  let next = begin;
-  let isOpen = false;
-  for (;;) {
-    const bound = next === undefined ? "" : ` AND value ${isOpen ? "<" : "<="} ?`;
-    const rows = index.rows(
-      `SELECT value, ord FROM posting WHERE ${where.text}${bound} ORDER BY value DESC, ord DESC LIMIT ?`,
-      ...where.values,
-      ...(next === undefined ? [] : [next]),
-      STEP,
-    );
-    const runs = runsOf(rows);
-    const last = runs.at(-1);
-    if (!last) return;
-    for (const run of runs) {
-      yield run === last && rows.length === STEP
-        ? wholeGroup(index, where, { value: run.value, ords: [] })
-        : [run.ords.reverse()];
-    }
-    if (rows.length < STEP) return;
-    next = last.value;
-    isOpen = true;
+    bound = ` AND value ${beyond} ?`;
+    values = [last.value];
   }
 }
 
