@@ -7,9 +7,22 @@
 import type { CheckedQuery, Condition } from "./checked_query.ts";
 import type { Json } from "./json.ts";
 import { hasBits, hasRemainder } from "./operators/values.ts";
-import { compareStrings } from "./order.ts";
 import { arrayIndexOf } from "./paths.ts";
 import { endOfPrefix, prefixOfPattern } from "./regex_prefix.ts";
+import {
+  anything,
+  either,
+  inexact,
+  key,
+  merged,
+  missing,
+  negation,
+  numbers,
+  type Plan,
+  type PostingRange,
+  ranges,
+  valuesAt,
+} from "./plan.ts";
 import {
   beginningOf,
   digestOf,
@@ -20,35 +33,6 @@ import {
   type PostingType,
 } from "./view/postings.ts";
 import { type BaseUrls, indexedForms } from "./view/shown_text.ts";
-
-/** A stretch of postings of one path and type. Without a bound it is open-ended on that side. */
-export interface PostingRange {
-  path: string;
-  type: PostingType;
-  low?: Bound;
-  high?: Bound;
-  /** Which values of the range count; without it: all. */
-  test?: (value: string | number) => boolean;
-}
-
-/** Where a range begins or ends. */
-export interface Bound {
-  value: string | number;
-  isOpen: boolean;
-}
-
-/**
- * A set of documents. `exact` says that it is just those that match (of those that are wholly indexed).
- *
- * - `all`: every document
- * - `ranges`: those with a posting in one of the ranges; none without ranges
- * - `not`: those that are not in an exact set
- */
-export type Plan =
-  | { kind: "all"; exact: boolean }
-  | { kind: "ranges"; ranges: PostingRange[]; exact: boolean }
-  | { kind: "and" | "or"; plans: Plan[]; exact: boolean }
-  | { kind: "not"; plan: Plan; exact: boolean };
 
 /** What a plan depends on beside the filter. */
 export interface PlanContext {
@@ -64,18 +48,9 @@ export interface PlanContext {
 /** How many index numbers in a path are followed up: each may be one, or the name of a field. */
 const MAX_INDEX_PARTS = 2;
 
-const everything: Plan = { kind: "all", exact: true };
-const anything: Plan = { kind: "all", exact: false };
-
 /** The plan of a filter. */
 export function planQuery(query: CheckedQuery, context: PlanContext): Plan {
   return new Planner(context).query(query, "");
-}
-
-/** Whether a set holds only documents with one given value, so that asking for one document costs one look. */
-export function isKey({ low, high, test }: PostingRange): boolean {
-  return test === undefined && low !== undefined && high !== undefined && !low.isOpen && !high.isOpen &&
-    low.value === high.value;
 }
 
 class Planner {
@@ -262,120 +237,6 @@ class Planner {
   #both(plans: Plan[]): Plan {
     return merged(plans, this.#context.isFlat);
   }
-}
-
-function ranges(list: PostingRange[], exact: boolean): Plan {
-  return { kind: "ranges", ranges: list, exact };
-}
-
-function numbers(path: string, test: (value: Json | undefined) => boolean): Plan {
-  return ranges([{ path, type: POSTING.number, test }], true);
-}
-
-function key(path: string, type: PostingType, value: string | number): PostingRange {
-  const bound = { value, isOpen: false };
-  return { path, type, low: bound, high: bound };
-}
-
-/** Every posting of a path. */
-function valuesAt(path: string): PostingRange[] {
-  const types = [
-    POSTING.null,
-    POSTING.number,
-    POSTING.string,
-    POSTING.object,
-    POSTING.array,
-    POSTING.bool,
-    POSTING.longString,
-  ];
-  return types.map((type) => ({ path, type }));
-}
-
-/** Null or missing. Where an array of objects is on the way, one of them may lack the field while another has it. */
-function missing(path: string): Plan {
-  const parts = path.split(".");
-  const arrays = parts.slice(1).map((_, n): PostingRange => ({
-    path: parts.slice(0, n + 1).join("."),
-    type: POSTING.array,
-  }));
-  const plans: Plan[] = [
-    { kind: "not", plan: ranges(valuesAt(path), true), exact: true },
-    ranges([{ path, type: POSTING.null }], true),
-  ];
-  if (arrays.length > 0) plans.push(ranges(arrays, false));
-  return either(plans);
-}
-
-function inexact(plan: Plan): Plan {
-  return { ...plan, exact: false };
-}
-
-function negation(plan: Plan, prefix: string): Plan {
-  if (!plan.exact || prefix !== "") return anything;
-  if (plan.kind === "all") return ranges([], true);
-  if (plan.kind === "ranges" && plan.ranges.length === 0) return everything;
-  return plan.kind === "not" ? plan.plan : { kind: "not", plan, exact: true };
-}
-
-function either(plans: Plan[]): Plan {
-  const exact = plans.every((plan) => plan.exact);
-  if (plans.some(({ kind }) => kind === "all")) {
-    return plans.some((plan) => plan === everything) ? everything : anything;
-  }
-  const flat = plans.flatMap((plan) => plan.kind === "or" ? plan.plans : [plan]);
-  const lists = flat.flatMap((plan) => plan.kind === "ranges" ? plan.ranges : []);
-  const others = flat.filter((plan) => plan.kind !== "ranges");
-  if (others.length === 0) return ranges(lists, exact);
-  return { kind: "or", plans: lists.length === 0 ? others : [ranges(lists, exact), ...others], exact };
-}
-
-/** The intersection. Two bounds of one path become one range where they must hold for one value. */
-function merged(plans: Plan[], mayMerge: (path: string) => boolean): Plan {
-  const exact = plans.every((plan) => plan.exact);
-  const flat = plans.flatMap((plan) => plan.kind === "and" ? plan.plans : [plan]).filter(({ kind }) =>
-    kind !== "all"
-  );
-  const kept: Plan[] = [];
-  for (const plan of flat) {
-    const at = kept.findIndex((other) => canMeet(other, plan, mayMerge));
-    const other = kept[at];
-    if (other?.kind === "ranges" && plan.kind === "ranges") kept[at] = meet(other, plan);
-    else kept.push(plan);
-  }
-  const [only] = kept;
-  if (only === undefined) return exact ? everything : anything;
-  if (kept.length === 1) return only.exact === exact ? only : inexact(only);
-  return { kind: "and", plans: kept, exact };
-}
-
-function canMeet(a: Plan, b: Plan, mayMerge: (path: string) => boolean): boolean {
-  if (a.kind !== "ranges" || b.kind !== "ranges" || a.ranges.length !== 1 || b.ranges.length !== 1) {
-    return false;
-  }
-  const [one] = a.ranges;
-  const [other] = b.ranges;
-  return one !== undefined && other !== undefined && one.path === other.path && one.type === other.type &&
-    one.test === undefined && other.test === undefined &&
-    (one.type === POSTING.number || one.type === POSTING.string) && mayMerge(one.path);
-}
-
-function meet(a: Extract<Plan, { kind: "ranges" }>, b: Extract<Plan, { kind: "ranges" }>): Plan {
-  const [one] = a.ranges;
-  const [other] = b.ranges;
-  if (!one || !other) return ranges([], a.exact && b.exact);
-  const low = tighter(one.low, other.low, 1);
-  const high = tighter(one.high, other.high, -1);
-  return ranges([{ path: one.path, type: one.type, low, high }], a.exact && b.exact);
-}
-
-/** The bound that leaves less. */
-function tighter(a: Bound | undefined, b: Bound | undefined, sign: 1 | -1): Bound | undefined {
-  if (!a || !b) return a ?? b;
-  if (a.value === b.value) return { value: a.value, isOpen: a.isOpen || b.isOpen };
-  if (typeof a.value === "number" && typeof b.value === "number") {
-    return (a.value - b.value) * sign > 0 ? a : b;
-  }
-  return compareStrings(String(a.value), String(b.value)) * sign > 0 ? a : b;
 }
 
 /** Every path that `path` can stand for when each number in it is an index or a name. */

@@ -1,6 +1,6 @@
 /** Reads a view through one connection: what a query needs to know of its postings. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { PostingRange } from "../planner.ts";
+import type { PostingRange } from "../plan.ts";
 import { POSTING, type PostingType } from "./postings.ts";
 
 /** A value as SQLite gives it back. */

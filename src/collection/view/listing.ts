@@ -1,5 +1,5 @@
 /** Lists the documents of a set of postings, in steps. */
-import type { PostingRange } from "../planner.ts";
+import type { PostingRange } from "../plan.ts";
 import type { Cell, IndexReader } from "./index_reader.ts";
 
 /** How many postings one step reads: about 3 ms. */

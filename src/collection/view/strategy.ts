@@ -5,7 +5,7 @@
  * found without the rest; where there is none, every document is looked at, by age, or a set is listed and put in order first,
  * whichever is less work for as many documents as are wanted.
  */
-import { isKey, type Plan, type PostingRange } from "../planner.ts";
+import { isKey, type Plan, type PostingRange } from "../plan.ts";
 import type { IndexReader, Sql } from "./index_reader.ts";
 import type { Source } from "./scan.ts";
 
