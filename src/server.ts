@@ -22,6 +22,7 @@ import { createFront } from "./http/front.ts";
 import { type Certificate, Listener } from "./http/listener.ts";
 import { RateLimiter } from "./http/rate_limit.ts";
 import { openKv } from "./kv/open_kv.ts";
+import { startScrub } from "./maintenance/scrub.ts";
 import { FileStore } from "./objects/file_store.ts";
 import type { S3Config } from "./objects/s3_address.ts";
 import { S3Store } from "./objects/s3_store.ts";
@@ -200,10 +201,15 @@ async function assetsDbMode(
     service.announce();
     log.info("Assets DB {assetsDbId}, files in {store}", { assetsDbId, store: store.description });
     const sweeper = startSweeper(service.journal, store, uploads);
+    const { metrics } = monitor;
+    const scrub = config.scrubIntervalMs === undefined
+      ? undefined
+      : startScrub({ kv, store, assetsDbId, metrics, intervalMs: config.scrubIntervalMs });
     const registration = config.selfRegistration &&
       startSelfRegistration({ ...config.selfRegistration, assetsDbId, publicUrl: publicUrl() });
     return Promise.resolve(async () => {
       await registration?.stop();
+      await scrub?.stop();
       await sweeper.stop();
     });
   };

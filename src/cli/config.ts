@@ -30,6 +30,8 @@ export interface Config {
   maxUploadBytes?: number;
   queryTimeoutMs: number;
   idleTimeoutMs: number;
+  /** From one reading of all files to the next; none if they are not read. */
+  scrubIntervalMs?: number;
   requireHealthy: boolean;
   noPrivateTargets: boolean;
   healthIntervalMs: number;
@@ -44,6 +46,9 @@ export interface Config {
   access: AccessConfig;
   log: LogConfig;
 }
+
+/** How often files on a disk are read if nothing is said. */
+const SCRUB_INTERVAL_MS = 7 * 24 * 60 * 60_000;
 
 /** A setting that makes no sense. The message is one line that names it. */
 export class ConfigError extends Error {
@@ -85,6 +90,7 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
     ),
     queryTimeoutMs: settings.duration("queryTimeout") ?? 30_000,
     idleTimeoutMs: settings.duration("idleTimeout") ?? 60_000,
+    scrubIntervalMs: readScrubInterval(settings),
     requireHealthy: settings.isOn("requireHealthy"),
     noPrivateTargets: settings.isOn("noPrivateTargets"),
     healthIntervalMs: settings.duration("healthInterval") ?? 30_000,
@@ -99,6 +105,13 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
       level: settings.oneOf("logLevel", LOG_LEVELS) ?? "info",
     },
   };
+}
+
+/** S3 services look after their own bytes, and reading them may cost money; a disk does neither. */
+function readScrubInterval(settings: SettingReader): number | undefined {
+  const text = settings.text("scrubInterval");
+  if (text === undefined) return settings.text("s3Bucket") === undefined ? SCRUB_INTERVAL_MS : undefined;
+  return /^off$/i.test(text) ? undefined : settings.duration("scrubInterval");
 }
 
 function readS3(settings: SettingReader): S3Config | undefined {

@@ -139,6 +139,13 @@ export const SETTINGS = {
     description: "how long an upload may stand still",
     default: "60s",
   },
+  scrubInterval: {
+    flag: "scrub-interval",
+    env: "SCRUB_INTERVAL",
+    value: "duration",
+    description: "how often every stored file is read and its checksum compared, such as 7d; or off",
+    default: "7d for files on a disk, off for S3",
+  },
   requireHealthy: {
     flag: "require-healthy",
     env: "REQUIRE_HEALTHY",

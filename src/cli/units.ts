@@ -14,7 +14,13 @@ const SIZE_UNITS: Record<string, number> = {
 };
 
 /** The units of a duration, in milliseconds. */
-export const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+export const DURATION_UNITS_MS: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 /** The longest a timer of the runtime can wait. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
@@ -28,9 +34,9 @@ export function parseSizeBytes(text: string): number | undefined {
   return Number.isSafeInteger(sizeBytes) ? sizeBytes : undefined;
 }
 
-/** Milliseconds of `30s`, `500ms`, `2m` or `1h`, more than none; `undefined` if it is no such duration. */
+/** Milliseconds of `30s`, `500ms`, `2m`, `1h` or `7d`, more than none; `undefined` if it is no such duration. */
 export function parseDurationMs(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/i.exec(text.trim());
   const unit = DURATION_UNITS_MS[match?.[2]?.toLowerCase() ?? "none"];
   if (!match || unit === undefined) return undefined;
   const ms = Math.round(Number(match[1]) * unit);

@@ -29,12 +29,15 @@ export function keyOf({ name }: KeptCollection, id: string): LargeKey {
   return { key: ["doc", name, id], piecePrefix: ["chunk", name, id] };
 }
 
-/** Everything that should be a document, in the order of the ids. */
+/** Everything that should be a document, in the order of the ids, beginning behind the id `after`. */
 export async function* scanAll(
   kv: Deno.Kv,
   collection: KeptCollection,
+  after?: string,
 ): AsyncGenerator<KeptDocument | DamagedDocument> {
-  const list = kv.list<unknown>({ prefix: ["doc", collection.name] }, { batchSize: SCAN_BATCH });
+  const prefix = ["doc", collection.name];
+  const selector = after === undefined ? { prefix } : { prefix, start: [...prefix, `${after}\u0000`] };
+  const list = kv.list<unknown>(selector, { batchSize: SCAN_BATCH });
   for await (const entry of list) {
     const id = entry.key[2];
     if (typeof id !== "string") continue;
@@ -43,9 +46,13 @@ export async function* scanAll(
   }
 }
 
-/** Every whole document, in the order of the ids. */
-export async function* scanDocuments(kv: Deno.Kv, collection: KeptCollection): AsyncGenerator<KeptDocument> {
-  for await (const found of scanAll(kv, collection)) if (!("damage" in found)) yield found;
+/** Every whole document, in the order of the ids, beginning behind the id `after`. */
+export async function* scanDocuments(
+  kv: Deno.Kv,
+  collection: KeptCollection,
+  after?: string,
+): AsyncGenerator<KeptDocument> {
+  for await (const found of scanAll(kv, collection, after)) if (!("damage" in found)) yield found;
 }
 
 /** One document. */

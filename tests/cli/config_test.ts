@@ -23,6 +23,7 @@ Deno.test("readConfig() has a default for everything", () => {
     queryTimeoutMs: 30_000,
     idleTimeoutMs: 60_000,
     requireHealthy: false,
+    scrubIntervalMs: 604_800_000,
     noPrivateTargets: false,
     healthIntervalMs: 30_000,
     federationTimeoutMs: 3000,
@@ -159,9 +160,9 @@ Deno.test("parseSizeBytes() knows binary and decimal units", () => {
 });
 
 Deno.test("parseDurationMs() needs a unit and more than nothing", () => {
-  const durations = { "30s": 30_000, "500ms": 500, "2m": 120_000, "1h": 3_600_000, "0.5s": 500 };
+  const durations = { "30s": 30_000, "500ms": 500, "2m": 120_000, "1h": 3_600_000, "7d": 604_800_000 };
   for (const [text, ms] of Object.entries(durations)) assertEquals(parseDurationMs(text), ms, text);
-  for (const text of ["", "30", "0s", "-1s", "1d", "1000h"]) {
+  for (const text of ["", "30", "0s", "-1s", "1w", "1000h", "25d"]) {
     assertEquals(parseDurationMs(text), undefined, text);
   }
 });
