@@ -183,6 +183,7 @@ async function assetsDbMode(
   const app = assetRoutes(service, uploads, {
     tokens,
     api: describeAssetsDb(deno.version),
+    mode: "assets-db",
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
@@ -238,6 +239,7 @@ async function registryMode(config: Config, { tokens, monitor }: Shared, kv: Den
     federation,
     tokens,
     api: describeRegistry(deno.version),
+    mode: "registry",
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
     health: {

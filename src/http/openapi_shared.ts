@@ -1,7 +1,7 @@
 /** The operations and the schemas that both modes describe alike. */
 import { z } from "zod";
 import type { JsonObject } from "../collection/json.ts";
-import { headerParameter, JSON_BODY_ERRORS, jsonAnswer, type Operation } from "./openapi.ts";
+import { emptyAnswer, headerParameter, JSON_BODY_ERRORS, jsonAnswer, type Operation } from "./openapi.ts";
 import { schemaRef } from "./openapi_schema.ts";
 
 const check = z.looseObject({
@@ -107,6 +107,18 @@ export function sharedOperations(about: JsonObject): Operation[] {
       answers: { 200: jsonAnswer("An OpenAPI document.", { type: "object" }, { openapi: "3.1.1" }) },
     },
     page("/docs", "docs", "This description, to be read"),
+    page("/ui/", "ui", "The page for browsers"),
+    {
+      ...open,
+      path: "/",
+      id: "welcome",
+      tag: PAGES_TAG,
+      summary: "What this is",
+      answers: {
+        200: textAnswer("A few lines.", "text/plain", "An Assets DB (assets-server).\n"),
+        302: emptyAnswer("Browsers are sent to the page.", { Location: "`ui/`" }),
+      },
+    },
   ];
 
   function page(path: string, id: string, summary: string): Operation {

@@ -47,6 +47,7 @@ export function docsPage(api: JsonObject): string {
             <p>
               {prose(text(info.description))} Version {text(info.version)}; the same as{" "}
               <a href="openapi.json">OpenAPI {text(api.openapi)}</a>.{" "}
+              <a href="ui/">To the page of this server</a>.{" "}
             </p>
             <p>
               Where the server has tokens, they go into the header <code>Authorization: Bearer …</code>

@@ -3,8 +3,12 @@ import type { JsonObject } from "../collection/json.ts";
 import { type App, type AppHandler, route } from "../http/app.ts";
 import type { AccessTokens } from "../http/auth.ts";
 import { sendText } from "../http/send.ts";
+import { assetsPage } from "./assets_page.tsx";
+import assetsScript from "./assets.js" with { type: "text" };
 import { docsPage } from "./docs_page.tsx";
 import icon from "./icon.svg" with { type: "text" };
+import { registryPage } from "./registry_page.tsx";
+import registryScript from "./registry.js" with { type: "text" };
 import style from "./style.css" with { type: "text" };
 
 /** What these routes show. */
@@ -12,6 +16,8 @@ export interface WebRoutesOptions {
   tokens: AccessTokens;
   /** The description of the mode's API, an OpenAPI document. */
   api: JsonObject;
+  /** Which pages there are. */
+  mode: "assets-db" | "registry";
 }
 
 /**
@@ -33,7 +39,7 @@ const PAGE_POLICY = [
 const CACHING = { "Cache-Control": "no-cache" };
 
 /** Adds `/openapi.json` and the pages to an application. */
-export function webRoutes(app: App, { tokens, api }: WebRoutesOptions): void {
+export function webRoutes(app: App, { tokens, api, mode }: WebRoutesOptions): void {
   const get = (path: string, handle: AppHandler) =>
     route(app, tokens, path, { GET: { access: "open", handle } });
   const description = JSON.stringify(api);
@@ -43,8 +49,28 @@ export function webRoutes(app: App, { tokens, api }: WebRoutesOptions): void {
     (context) => sendText(context, description, 200, { "Content-Type": "application/json" }),
   );
   get("/docs", page(docs));
+  get("/", welcome(mode));
+  get("/ui", (context) => context.body(null, 308, { Location: "ui/" }));
+  get("/ui/", page(mode === "registry" ? registryPage() : assetsPage()));
+  if (mode === "registry") get("/ui/registry.js", asset(registryScript, "text/javascript"));
+  else get("/ui/assets.js", asset(assetsScript, "text/javascript"));
   get("/ui/icon.svg", asset(icon, "image/svg+xml"));
   get("/ui/style.css", asset(style, "text/css"));
+}
+
+/** Sends browsers to the page, and tells everybody else what this is. */
+function welcome(mode: WebRoutesOptions["mode"]): AppHandler {
+  const name = mode === "registry" ? "An assets registry" : "An Assets DB";
+  const text = `${name} (assets-server).\n` +
+    "  /ui/            the page for browsers\n" +
+    "  /docs           the API, to be read\n" +
+    "  /openapi.json   the API, for programs\n" +
+    "  /health         how it is\n";
+  const headers = { "Content-Type": "text/plain; charset=utf-8", Vary: "Accept" };
+  return (context) =>
+    /\btext\/html\b/i.test(context.req.header("Accept") ?? "")
+      ? context.body(null, 302, { Location: "ui/", Vary: "Accept" })
+      : sendText(context, text, 200, headers);
 }
 
 function page(html: string): AppHandler {
