@@ -32,6 +32,7 @@ export async function showAsset(reference: string, onChange: () => Promise<void>
     const asset = object(body.data);
     const etag = headers.get("ETag") ?? "";
     const title = el("h1", { tabindex: -1 }, text(asset.asset_name));
+    const uri = el("p", { class: "uri" }, el("code", {}, text(asset.asset_uri) || reference));
     const actions = el(
       "div",
       { class: "actions" },
@@ -45,9 +46,8 @@ export async function showAsset(reference: string, onChange: () => Promise<void>
     );
     byId("detail", HTMLElement).replaceChildren(
       el("p", {}, el("a", { href: "#/" }, "← All assets")),
-      el("div", { class: "heading" }, title, actions),
-      el("p", { class: "uri" }, el("code", {}, text(asset.asset_uri) || reference)),
-      facts(asset),
+      el("div", { class: "heading" }, el("div", {}, title, uri), actions),
+      el("section", { "aria-label": "Facts" }, facts(asset)),
       section("Metadata", tree(asset.asset_metadata ?? {})),
       section("From a terminal", commands(asset, reference)),
       el("div", { id: "versions" }),
@@ -147,8 +147,8 @@ function confirmDelete(path: string, asset: JsonObject, etag: string, onChange: 
     dialog.close();
     await attempt(async () => {
       await ask(path, { method: "DELETE", headers: etag === "" ? {} : { "If-Match": etag } });
-      await onChange();
       location.hash = "#/";
+      await onChange();
       announce("Deleted.");
     });
   };

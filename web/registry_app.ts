@@ -50,7 +50,7 @@ async function card(entry: JsonObject): Promise<HTMLElement> {
     el("p", { class: "muted" }, line(health)),
     el(
       "button",
-      { type: "button", class: "quiet", "aria-label": `Check ${name} now`, onclick: check },
+      { type: "button", class: "quiet", "aria-label": `Check now: ${name}`, onclick: check },
       "Check now",
     ),
   );

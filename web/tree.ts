@@ -20,7 +20,8 @@ export function tree(value: Json, level = 0): HTMLElement {
 function branch(key: string, value: Json, level: number): HTMLLIElement {
   const isLeaf = !Array.isArray(value) && !isObject(value);
   if (isLeaf) return el("li", {}, el("span", { class: "key" }, key), " ", leaf(value));
-  const count = Array.isArray(value) ? `${value.length} items` : `${Object.keys(value).length} keys`;
+  const size = Array.isArray(value) ? value.length : Object.keys(value).length;
+  const count = `${size} ${Array.isArray(value) ? "item" : "key"}${size === 1 ? "" : "s"}`;
   const summary = el(
     "summary",
     {},

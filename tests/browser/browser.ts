@@ -1,0 +1,98 @@
+/** A real browser, and pages that are watched: nothing may go wrong in them, and nothing may be asked of another host. */
+import { assert, assertEquals } from "@std/assert";
+import axe from "axe-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+/** Quiet, and without errands of its own. */
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+let running: Promise<Browser> | undefined;
+
+/** The browser of all tests; each has a context of its own. */
+export function browser(): Promise<Browser> {
+  running ??= chromium.launch({
+    executablePath: Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium",
+    args: FLAGS,
+  });
+  return running;
+}
+
+/** Ends the browser. */
+export async function closeBrowser(): Promise<void> {
+  await (await running)?.close();
+  running = undefined;
+}
+
+/** A page with what was seen of it. */
+export interface WatchedPage extends AsyncDisposable {
+  page: Page;
+  /** What the console and the page complained of. */
+  complaints: string[];
+}
+
+/**
+ * Opens a page. On disposal it fails if a request went to another host, or something was complained of.
+ *
+ * @param expected complaints that belong to the test, such as of a 401
+ */
+export async function open(
+  url: string,
+  options: BrowserContextOptions & { expected?: RegExp } = {},
+): Promise<WatchedPage> {
+  const { expected, ...rest } = options;
+  const context = await (await browser()).newContext({ viewport: { width: 1280, height: 800 }, ...rest });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  const strangers: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("request", (request) => {
+    const address = new URL(request.url());
+    if (/^https?:$/.test(address.protocol) && address.host !== new URL(url).host) {
+      strangers.push(request.url());
+    }
+  });
+  await page.goto(url);
+  return {
+    page,
+    complaints,
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      assertEquals(strangers, []);
+      assertEquals(complaints.filter((one) => !expected?.test(one)), []);
+    },
+  };
+}
+
+/** Fails if axe-core finds something that keeps people out. It looks from outside: the page's policy lets no script in. */
+export async function assertAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe.source);
+  const violations = await page.evaluate(async () => {
+    const { violations } = await Reflect.get(globalThis, "axe").run();
+    return violations.map((one: { id: string; nodes: { html: string; failureSummary: string }[] }) =>
+      `${one.id}: ${one.nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("\n")}`
+    );
+  });
+  assertEquals(violations, []);
+}
+
+/** Fails if the page is wider than the screen. */
+export async function assertFits(page: Page): Promise<void> {
+  const [inner, outer] = await page.evaluate(() => {
+    const root = Reflect.get(globalThis, "document").documentElement;
+    return [root.scrollWidth, root.clientWidth];
+  });
+  assert(Number(inner) <= Number(outer), `${inner} wide on a screen of ${outer}`);
+}
