@@ -210,7 +210,7 @@ export class Collection {
     }
     const placeOf = (insertion: Insertion) => places.get(insertion) ?? -1;
     const seen: Promise<void>[] = [];
-    for (const group of commitGroups(places.keys())) {
+    for (const group of commitGroups(places.keys(), this.#options)) {
       const { inserted, versionstamp, refused } = await insertGroup(this.#truth, group);
       for (const [insertion, value] of refused) outcomes[placeOf(insertion)] = taken(value);
       const changes = inserted.map((insertion): ViewChange => {

@@ -10,6 +10,8 @@ import type { Change, Truth, UniqueValue } from "./truth.ts";
 
 /** Deno KV's limits of one commit (`ext/kv/config.rs`), with room for the log entry and the framing of values. */
 const MAX_CHECKS = 100;
+/** KV Connect servers take 10 (denokv 0.14); one of them is the fence (`kv/connection.ts`). */
+const MAX_CHECKS_SHARED = 9;
 const MAX_MUTATIONS = 900;
 const MAX_COMMIT_BYTES = 700 * 1024;
 const MAX_KEY_BYTES = 70 * 1024;
@@ -37,12 +39,16 @@ export interface InsertedGroup {
 }
 
 /** Splits insertions, in their order, into groups that fit into one commit each. No two of a group share a unique value. */
-export function* commitGroups(insertions: Iterable<Insertion>): Generator<Insertion[]> {
-  let group = new CommitGroup();
+export function* commitGroups(
+  insertions: Iterable<Insertion>,
+  { isShared = false } = {},
+): Generator<Insertion[]> {
+  const maxChecks = isShared ? MAX_CHECKS_SHARED : MAX_CHECKS;
+  let group = new CommitGroup(maxChecks);
   for (const insertion of insertions) {
     if (!group.takes(insertion)) {
       yield group.insertions;
-      group = new CommitGroup();
+      group = new CommitGroup(maxChecks);
     }
     group.add(insertion);
   }
@@ -91,16 +97,22 @@ async function alreadyThere(
 /** Insertions that fit into one commit. */
 class CommitGroup {
   readonly insertions: Insertion[] = [];
+  readonly #maxChecks: number;
   readonly #values = new Set<string>();
   #checks = 0;
   #mutations = 0;
   #keyBytes = 0;
   #bytes = 0;
 
+  constructor(maxChecks: number) {
+    this.#maxChecks = maxChecks;
+  }
+
   takes({ id, next }: Insertion): boolean {
     if (this.insertions.length === 0) return true;
     const cost = costOf(id, next);
-    return this.#checks + cost.checks <= MAX_CHECKS && this.#mutations + cost.mutations <= MAX_MUTATIONS &&
+    return this.#checks + cost.checks <= this.#maxChecks &&
+      this.#mutations + cost.mutations <= MAX_MUTATIONS &&
       this.#keyBytes + cost.keyBytes <= MAX_KEY_BYTES && this.#bytes + cost.bytes <= MAX_COMMIT_BYTES &&
       !next.unique.some((value) => this.#values.has(nameOf(value)));
   }

@@ -27,6 +27,9 @@ const MAX_UNIQUE_VALUE_BYTES = 1024;
 /** How many documents one read of a scan asks for: measured, more is hardly faster and holds the thread for longer. */
 const SCAN_BATCH = 500;
 
+/** How many reads are under way at once when many documents are asked for: a KV across the network takes its time for each. */
+const READS_AT_ONCE = 8;
+
 /** A document as the truth has it. */
 export interface StoredText {
   id: string;
@@ -80,14 +83,12 @@ export class Truth {
   /** The documents with these ids, in this order; `undefined` where there is none. */
   async getMany(ids: string[]): Promise<(StoredText | undefined)[]> {
     const found: (StoredText | undefined)[] = [];
-    for (let first = 0; first < ids.length; first += MAX_KEYS_PER_READ) {
-      const some = ids.slice(first, first + MAX_KEYS_PER_READ);
-      const entries = await this.#kv.getMany<unknown[]>(some.map((id) => this.#at(id).key));
-      for (const [n, id] of some.entries()) {
-        const entry = entries[n];
-        const whole = entry && await completeLarge(this.#kv, this.#at(id), entry);
-        found.push(whole && { id, ...whole });
-      }
+    for (let first = 0; first < ids.length; first += READS_AT_ONCE * MAX_KEYS_PER_READ) {
+      const reads = Array.from({ length: READS_AT_ONCE }, (_, n) => {
+        const start = first + n * MAX_KEYS_PER_READ;
+        return this.#getSome(ids.slice(start, start + MAX_KEYS_PER_READ));
+      });
+      for (const some of await Promise.all(reads)) found.push(...some);
     }
     return found;
   }
@@ -154,6 +155,16 @@ export class Truth {
       found.push(...await this.#kv.getMany<unknown[]>(keys.slice(first, first + MAX_KEYS_PER_READ)));
     }
     return found;
+  }
+
+  async #getSome(ids: string[]): Promise<(StoredText | undefined)[]> {
+    if (ids.length === 0) return [];
+    const entries = await this.#kv.getMany<unknown[]>(ids.map((id) => this.#at(id).key));
+    return await Promise.all(ids.map(async (id, n) => {
+      const entry = entries[n];
+      const whole = entry && await completeLarge(this.#kv, this.#at(id), entry);
+      return whole && { id, ...whole };
+    }));
   }
 
   #addChange(operation: Deno.AtomicOperation, change: Change): number {

@@ -42,6 +42,9 @@ const LAST_PAUSE_MS = 2000;
 /** How long the mark of a commit stays; its client has stopped asking by then. */
 const MARK_MS = 10 * 60_000;
 
+/** What the client says of an answer that blames the call. Too many calls (429) and refused tokens are the KV's own affair. */
+const REFUSED_CALL = /\(status=4(?!01|03|29)\d\d /;
+
 /** How often a commit is sent that met a fence written meanwhile. */
 const MAX_TRIES = 5;
 
@@ -182,10 +185,10 @@ export class Connection {
       this.#suspect();
       return await live.thread.ask<K>(order, timeoutMs);
     } catch (error) {
-      // What the KV finds malformed says nothing of the connection; whatever else fails, the client's state is unknown.
-      if (live && !(error instanceof TypeError)) {
-        this.#lose(live, error instanceof Error ? error.message : String(error));
-      }
+      // What is wrong with a call says nothing of the connection; whatever else fails, the client's state is unknown.
+      const message = error instanceof Error ? error.message : String(error);
+      if (REFUSED_CALL.test(message)) throw new TypeError(message, { cause: error });
+      if (live && !(error instanceof TypeError)) this.#lose(live, message);
       throw error;
     } finally {
       this.#queue.leave();

@@ -83,7 +83,7 @@ export async function countOf(node: { url: string }, filter: unknown): Promise<n
 export async function until(
   what: string,
   isSo: () => Promise<boolean>,
-  { mostMs = 30_000, everyMs = 20 } = {},
+  { mostMs = 60_000, everyMs = 20 } = {},
 ): Promise<number> {
   const startedAt = performance.now();
   while (!await isSo()) {

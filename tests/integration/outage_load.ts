@@ -14,7 +14,7 @@ const PAUSE_MS = 20;
 const RETRY_MS = 500;
 
 /** Writers on some nodes. */
-export class OutageLoad {
+export class OutageLoad implements AsyncDisposable {
   /** How often a write was refused. */
   refusals = 0;
   /** The longest that an answer took. */
@@ -28,6 +28,8 @@ export class OutageLoad {
   readonly #unknown = new Set<string>();
   readonly #writers: Promise<void>[] = [];
   #isOn = false;
+  /** Nobody asks again. */
+  #isOver = false;
   #next = 0;
 
   constructor(nodes: readonly { url: string }[]) {
@@ -44,6 +46,11 @@ export class OutageLoad {
   async stop(): Promise<void> {
     this.#isOn = false;
     await Promise.all(this.#writers);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await this.stop();
   }
 
   summary(): string {
@@ -74,7 +81,7 @@ export class OutageLoad {
       const name = `load ${this.#next++}`;
       const key = writer % 4 === 0 ? undefined : crypto.randomUUID();
       let answer = await this.#create(node, name, key);
-      while (key !== undefined && answer.status === 503) {
+      while (key !== undefined && answer.status === 503 && !this.#isOver) {
         await pause(RETRY_MS);
         answer = await this.#create(node, name, key);
       }
