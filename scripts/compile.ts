@@ -32,7 +32,7 @@ const PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-env",
-  "--allow-sys=hostname,osRelease",
+  "--allow-sys=hostname,osUptime,osRelease",
   "--no-prompt",
 ];
 

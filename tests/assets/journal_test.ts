@@ -127,3 +127,47 @@ Deno.test("Journal.deletion() leaves an entry until the object is gone", async (
   assertEquals(await test.pending(), []);
   assertEquals(await test.store.head("asset/a"), undefined);
 });
+
+Deno.test("JournalEntry.undo() keeps the object of a commit that has happened although its answer was lost", async () => {
+  await using test = await open();
+  const journal = new Journal({ kv: test.kv, assetsDbId: DB, isShared: true });
+  const entry = await journal.begin("a", "asset/a");
+  await test.put("asset/a");
+  await test.things.insert("a", {}, await entry.settle());
+  await entry.undo(test.store);
+  assertEquals((await test.store.head("asset/a"))?.sizeBytes, 5);
+});
+
+Deno.test("JournalEntry.undo() makes a commit fail that arrives late", async () => {
+  await using test = await open();
+  const journal = new Journal({ kv: test.kv, assetsDbId: DB, isShared: true });
+  const entry = await journal.begin("a", "asset/a");
+  const late = await entry.settle();
+  await entry.undo(test.store);
+  await assertRejects(() => test.things.insert("a", {}, late), AlongsideChanged);
+});
+
+Deno.test("Journal.sweep() clears what this process gave up, once nothing of it can be under way", async () => {
+  await using test = await open();
+  const journal = new Journal({ kv: test.kv, assetsDbId: DB, isShared: true });
+  await dies(await journal.begin("a", "asset/a"));
+  await test.put("asset/a");
+  assertEquals(await journal.sweep(test.store, { now: Date.now() + MINUTE_MS }), 0);
+  assertEquals(await journal.sweep(test.store, { now: Date.now() + 3 * MINUTE_MS }), 1);
+  assertEquals(await test.store.head("asset/a"), undefined);
+});
+
+Deno.test("Journal.sweep() gives others time to say that they are running when the KV was away", async () => {
+  await using test = await open();
+  const away = { upSince: Infinity };
+  const there = new Journal({ kv: test.kv, assetsDbId: DB, isShared: true });
+  const here = new Journal({ kv: test.kv, assetsDbId: DB, isShared: true, kvUpSince: () => away.upSince });
+  const entry = await there.begin("a", "asset/a");
+  const now = Date.now() + 20 * MINUTE_MS;
+  assertEquals(await here.sweep(test.store, { now }), 0);
+  away.upSince = now - MINUTE_MS;
+  assertEquals(await here.sweep(test.store, { now }), 0);
+  away.upSince = now - 3 * MINUTE_MS;
+  assertEquals(await here.sweep(test.store, { now }), 1);
+  await entry.undo(test.store);
+});

@@ -50,7 +50,9 @@ export async function* benchGlobal(folder: string, { seconds }: BenchOptions): A
     notes: [
       `${WRITERS} clients write for ${seconds} s, spread over the nodes; meanwhile one client a node asks for 20 of a tag`,
       "lag: from the answer to a write on the first node until a query on the last one finds it",
-      ...missing === undefined ? [] : [`denokv skipped: ${missing} is not there (scripts/services/install.sh)`],
+      ...missing === undefined
+        ? []
+        : [`denokv skipped: ${missing} is not there (scripts/services/install.sh)`],
     ],
     measurements,
     bars: [],

@@ -4,6 +4,7 @@
  * It needs npm alone; comparisons with programs that are not installed are left out. Bars that are not reached are said, but only what breaks is a failure: a shared machine has slow days.
  */
 import { availableParallelism, cpus } from "node:os";
+import { benchGlobal } from "./global.ts";
 import { benchHttp } from "./http.ts";
 import { benchObjects } from "./objects.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
@@ -16,6 +17,7 @@ const GROUPS: Record<string, Group> = {
   http: benchHttp,
   objects: benchObjects,
   queries: benchQueries,
+  global: benchGlobal,
 };
 
 /** Windows knows no SIGTERM. */

@@ -25,7 +25,8 @@ const PLACES = ["disk", "MinIO", "Ceph"];
 export const USAGE = `deno task bench [groups…] [--rounds N] [--seconds N] [--sizes LIST] [--places disk,…]
                             [--json FILE]
 
-Measures the server next to what the machine and the runtime allow. Groups: http, objects, queries; all without names.
+Measures the server next to what the machine and the runtime allow. Groups: http, objects, queries, global; all
+without names.
 
   --rounds N    how often everything is measured; the median counts (http 5, the others 3)
   --seconds N   how long one round of requests takes (3)

@@ -5,8 +5,8 @@
  * not. While a view is open a file beside it says since which boot; where that is another one, the view is made anew.
  */
 
-/** Where Linux tells one boot from another (random(4)). Other systems have nothing like it. */
-const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+/** Two moments of a start that are as close as this are the same: the uptime is in whole seconds, and clocks are adjusted. */
+const SAME_BOOT_MS = 5000;
 
 /** The file of one view. */
 export class ViewFile {
@@ -20,10 +20,11 @@ export class ViewFile {
 
   /** Whether the file was closed well, or the machine has not been restarted since it was opened. Marks it as open. */
   async take(): Promise<boolean> {
-    const boot = await readIfThere(BOOT_ID) ?? crypto.randomUUID();
+    // Linux has an id of the boot (random(4)), but the runtime lets nobody read it without all permissions.
+    const bootedAtMs = Date.now() - Deno.osUptime() * 1000;
     const openedIn = await readIfThere(this.#marker);
-    await Deno.writeTextFile(this.#marker, boot);
-    return openedIn === undefined || openedIn === boot;
+    await Deno.writeTextFile(this.#marker, String(bootedAtMs));
+    return openedIn === undefined || Math.abs(Number(openedIn) - bootedAtMs) < SAME_BOOT_MS;
   }
 
   /** To be called when the view has been closed: what was written goes to the disk, then the mark goes. */
