@@ -21,7 +21,7 @@ export class ViewFile {
   /** Whether the file was closed well, or the machine has not been restarted since it was opened. Marks it as open. */
   async take(): Promise<boolean> {
     // Linux has an id of the boot (random(4)), but the runtime lets nobody read it without all permissions.
-    const bootedAtMs = Date.now() - Deno.osUptime() * 1000;
+    const bootedAtMs = bootTimeMs();
     const openedIn = await readIfThere(this.#marker);
     await Deno.writeTextFile(this.#marker, String(bootedAtMs));
     return openedIn === undefined || Math.abs(Number(openedIn) - bootedAtMs) < SAME_BOOT_MS;
@@ -42,5 +42,14 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await Deno.readTextFile(path);
   } catch {
     return undefined;
+  }
+}
+
+/** When the machine started, in milliseconds since the epoch; `NaN`, which is no moment, where the runtime may not say. */
+function bootTimeMs(): number {
+  try {
+    return Date.now() - Deno.osUptime() * 1000;
+  } catch {
+    return NaN;
   }
 }
