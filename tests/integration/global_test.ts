@@ -33,9 +33,7 @@ Deno.test("Three Assets DBs and two replicas share one KV", async (t) => {
     "replicas serve each other's files, and continue each other's uploads",
     () => replicates(world),
   );
-  if (!Deno.env.get("SKIP_RACES")) {
-    await t.step("of all nodes that want a URI one gets it, 1,000 times", () => races(world));
-  }
+  await t.step("of all nodes that want a URI one gets it, 1,000 times", () => races(world));
   await t.step("a node killed finds 10,000 changes when it is back", () => rejoins(world));
   await t.step(
     "the KV killed for 20 s under load costs no acknowledged write and doubles none",
