@@ -30,8 +30,8 @@ const AGENTS = {
   "https:": new https.Agent({ keepAlive: true, timeout: IDLE_MS }),
 };
 
-/** What `fetch` honours and `node:http` does not. */
-const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+/** What `fetch` honours and `node:http` does not: proxies, and certificates of one's own. */
+const FETCH_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "DENO_CERT", "DENO_TLS_CA_STORE"];
 
 /**
  * Sends a request and returns its answer, redirects too.
@@ -41,7 +41,7 @@ const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
  */
 export async function sendBlocks(url: URL, request: BlockRequest): Promise<Response> {
   const { method, headers, blocks, signal } = request;
-  if (usesProxy()) {
+  if (needsFetch()) {
     return await fetch(url, { method, headers, body: new Blob([...blocks]), redirect: "manual", signal });
   }
   signal.throwIfAborted();
@@ -60,7 +60,10 @@ export async function sendBlocks(url: URL, request: BlockRequest): Promise<Respo
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     await Promise.race([writeBlocks(outgoing, blocks), answered]);
-    return await asResponse(await answered);
+    const response = await asResponse(await answered);
+    // An answer that came before all was sent; the rest is for nobody.
+    if (!outgoing.writableFinished) outgoing.destroy();
+    return response;
   } catch (error) {
     outgoing.destroy();
     signal.throwIfAborted();
@@ -96,8 +99,8 @@ async function asResponse(incoming: http.IncomingMessage): Promise<Response> {
   return new Response(hasNoBody ? null : Buffer.concat(chunks), { status, headers });
 }
 
-function usesProxy(): boolean {
-  return PROXY_VARIABLES.some((name) => Deno.env.get(name) || Deno.env.get(name.toLowerCase()));
+function needsFetch(): boolean {
+  return FETCH_VARIABLES.some((name) => Deno.env.get(name) || Deno.env.get(name.toLowerCase()));
 }
 
 function asError(reason: unknown): Error {
