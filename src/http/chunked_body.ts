@@ -34,8 +34,10 @@ const MAX_SIZES = 64;
 
 /** A pile of this size is read off at once. */
 const LARGE_PILE_BYTES = 2 * 2 ** 20;
-/** A body that may have piled up so many bytes is given up. */
+/** A body that may have piled up so many bytes is given up: early if its reads give little, for moving the pile is what costs. */
 const MAX_PILE_BYTES = 32 * 2 ** 20;
+const MAX_TINY_PILE_BYTES = 8 * 2 ** 20;
+const TINY_READ_BYTES = 4 * 1024;
 
 /** Reads that need not wait keep the thread for themselves, up to this long. */
 const MAX_HOLD_MS = 40;
@@ -106,7 +108,8 @@ export class ChunkedBody {
       block.set(value, filledBytes);
       filledBytes += value.length;
       this.#pileBytes += Math.max(0, this.#steps.largestBytes - value.length - MAX_FRAMING_BYTES);
-      if (this.#pileBytes > MAX_PILE_BYTES) throw tinyChunks();
+      const isTiny = value.length < TINY_READ_BYTES;
+      if (this.#pileBytes > (isTiny ? MAX_TINY_PILE_BYTES : MAX_PILE_BYTES)) throw tinyChunks();
       this.#steps.see(value.length);
       if (performance.now() - heldSinceMs < MAX_HOLD_MS) continue;
       await setImmediate();
