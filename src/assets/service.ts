@@ -172,7 +172,7 @@ export class AssetService {
       throw new ServiceError("not_found", `There is no asset with the id ${JSON.stringify(assetId)}.`);
     }
     const asset = asAsset(asJsonObject(JSON.parse(seen.text)));
-    const { key, stored_at } = asJsonObject(seen.hidden);
+    const { key, stored_at } = asJsonObject(JSON.parse(seen.hidden ?? "null"));
     if (typeof key === "string" && asset.assets_db_id === this.options.assetsDbId) {
       return { kind: "here", objectKey: key, storedAt: new Date(String(stored_at)), asset };
     }

@@ -11,7 +11,7 @@ import { asJsonObject, isJsonObject, type Json, type JsonObject } from "./json.t
 import { jsonBytes } from "./large_value.ts";
 import { type QueryRequest, type QueryResult, runQuery } from "./query.ts";
 import { type Alongside, type Change, type StoredText, Truth, type UniqueValue } from "./truth.ts";
-import { type BaseUrls, resolveText, type Shown, toText } from "./view/shown_text.ts";
+import { type BaseUrls, liveServerOf, resolveText, type Shown, toText } from "./view/shown_text.ts";
 import { View } from "./view/view.ts";
 import type { ViewChange, ViewDocument } from "./view/view_writer.ts";
 
@@ -36,8 +36,8 @@ export interface Seen {
   versionstamp: string;
   /** The document as clients see it, as JSON. */
   text: string;
-  /** What is stored but not shown. */
-  hidden: Json;
+  /** What is stored but not shown, as JSON. */
+  hidden: string | null;
   /** The server on whose public URL the text depends, if it depends on one. */
   server?: string;
 }
@@ -138,7 +138,7 @@ export class Collection {
   async see(...references: (string | UniqueValue)[]): Promise<Seen | undefined> {
     for (const reference of references) {
       const found = typeof reference === "string" ? this.view.get(reference) : this.view.find(reference);
-      if (found) return { ...found, hidden: found.hidden === null ? null : JSON.parse(found.hidden) };
+      if (found) return found;
     }
     for (const reference of references) {
       const stored = await (typeof reference === "string" ? this.get(reference) : this.find(reference));
@@ -331,9 +331,10 @@ export class Collection {
     return { id: stored.id, put: this.#toView(stored) };
   }
 
-  #seen({ id, versionstamp, document }: Stored): Seen {
-    const { live, hidden = null } = this.#show(document);
-    return { id, versionstamp, text: JSON.stringify(this.render(document)), hidden, server: live?.server };
+  #seen(stored: Stored): Seen {
+    const { versionstamp, json, hidden } = this.#toView(stored);
+    const text = resolveText(json, this.#bases());
+    return { id: stored.id, versionstamp, text, hidden, server: liveServerOf(json) };
   }
 }
 

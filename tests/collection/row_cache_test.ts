@@ -4,7 +4,8 @@ import { present } from "../present.ts";
 import { idOf, openCollection } from "./fixture.ts";
 
 function row(id: string, units = 10): CachedRow {
-  return [id, "1", null, "x".repeat(units)];
+  const text = "x".repeat(units);
+  return { id, versionstamp: "1", hidden: null, json: text, text };
 }
 
 Deno.test("RowCache forgets a document under everything that it was asked for by", () => {
@@ -13,7 +14,7 @@ Deno.test("RowCache forgets a document under everything that it was asked for by
   cache.set("name\0A", row("a"));
   cache.set("b", row("b"));
   cache.forget("a");
-  assertEquals([cache.get("a"), cache.get("name\0A"), cache.get("b")?.[0]], [undefined, undefined, "b"]);
+  assertEquals([cache.get("a"), cache.get("name\0A"), cache.get("b")?.id], [undefined, undefined, "b"]);
 });
 
 Deno.test("RowCache keeps 8 Mi units of text, the youngest, and no large document", () => {

@@ -92,8 +92,10 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
     if (request.method === "HEAD") await addAsset(context, uploads, response);
     return withoutCors(context, response);
   };
+  // Not `{.*}`: Hono's fast router cannot do that, and would leave all paths to the slow one.
   app.all(PATH, answer);
-  app.all(`${PATH}/:id{.*}`, answer);
+  app.all(`${PATH}/`, answer);
+  app.all(`${PATH}/:id{.+}`, answer);
 }
 
 /** A request as the method that its `X-HTTP-Method-Override` names. */

@@ -11,7 +11,7 @@ import { Follower, type ViewStatus } from "./follower.ts";
 import { type Cell, IndexReader } from "./index_reader.ts";
 import { beginningOf, MAX_STRING_LENGTH, POSTING } from "./postings.ts";
 import { QueryThread } from "./query_thread.ts";
-import { RowCache } from "./row_cache.ts";
+import { type CachedRow, RowCache } from "./row_cache.ts";
 import { openForReading } from "./schema.ts";
 import { type Explanation, type Found, Search } from "./search.ts";
 import { type BaseUrls, forIndex, liveServerOf, resolveText } from "./shown_text.ts";
@@ -162,18 +162,20 @@ export class View {
   /** A row out of memory, or read and kept there. */
   #viewed(key: string, read: () => Cell[] | undefined): ViewedDocument | undefined {
     if (this.status.state === "building") return undefined;
+    const bases = this.#options.bases();
     let row = this.#rows.get(key);
     if (!row) {
       const cells = read();
       if (!cells) return undefined;
-      const [id, versionstamp, hidden, json] = cells;
-      row = [String(id), String(versionstamp), typeof hidden === "string" ? hidden : null, String(json)];
+      row = toCachedRow(cells);
       this.#rows.set(key, row);
     }
-    const [id, versionstamp, hidden, json] = row;
-    const server = liveServerOf(json);
-    const text = server === undefined ? json : resolveText(json, this.#options.bases());
-    return { id, versionstamp, hidden, text, server };
+    const base = row.server === undefined ? undefined : bases.get(row.server);
+    if (base !== row.base) {
+      row.base = base;
+      row.text = resolveText(row.json, bases);
+    }
+    return row;
   }
 
   #reader(): IndexReader {
@@ -195,6 +197,20 @@ export class View {
     this.#closeReader();
     for (const thread of this.#threads) thread.restart();
   }
+}
+
+function toCachedRow([id, versionstamp, hidden, json]: Cell[]): CachedRow {
+  const text = String(json);
+  const server = liveServerOf(text);
+  return {
+    id: String(id),
+    versionstamp: String(versionstamp),
+    hidden: typeof hidden === "string" ? hidden : null,
+    json: text,
+    server,
+    base: server === undefined ? undefined : null,
+    text,
+  };
 }
 
 /** A query under way. */
