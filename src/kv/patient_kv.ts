@@ -1,7 +1,14 @@
-/** A local KV whose commits try again while another process holds its file: a backup, a check. */
+/**
+ * A local KV whose commits try again while another process holds its file, such as a backup or a check, and say so when the
+ * disk is full.
+ */
+import { ServiceError } from "../errors.ts";
 
 /** What SQLite says of it through Deno KV; nothing was written then. */
 const LOCKED = /database is locked/i;
+
+/** The same, of a disk without room (sqlite.org, SQLITE_FULL); nothing was written then either. */
+const FULL = /database or disk is full/i;
 
 /** Pauses before the next tries; together about 2 s. */
 const PAUSES_MS = [10, 30, 100, 300, 600, 1000];
@@ -32,11 +39,26 @@ export function patient(kv: Deno.Kv): Deno.Kv {
 async function patiently<T>(call: () => Promise<T>): Promise<T> {
   for (const pauseMs of PAUSES_MS) {
     try {
-      return await call();
+      return await explained(call);
     } catch (error) {
       if (!(error instanceof Error && LOCKED.test(error.message))) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())));
   }
-  return await call();
+  return await explained(call);
+}
+
+async function explained<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof Error && FULL.test(error.message))) throw error;
+    throw new ServiceError(
+      "out_of_space",
+      "The disk that stores the database is full; nothing was changed.",
+      {
+        cause: error,
+      },
+    );
+  }
 }
