@@ -78,7 +78,7 @@ async function fsck(config: Config, flags: FsckFlags, signal: AbortSignal): Prom
   const report = (finding: Finding, outcome: Outcome) =>
     progress.say(flags.json ? jsonLine(finding, outcome) : line(finding, outcome), print);
   const result = await (flags.repair ? repair : check)(site, options, report);
-  await progress.say(flags.json ? `${JSON.stringify(toJson(result))}\n` : "");
+  if (flags.json) await progress.say(`${JSON.stringify(toJson(result))}\n`, print);
   const summary = summaryOf(result, plural, config);
   if (result.remaining > 0) throw new NotInOrder(`${summary}.`);
   if (!flags.json) await progress.say(`${summary}.\n`, print);
