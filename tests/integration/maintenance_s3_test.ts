@@ -1,7 +1,7 @@
 /** fsck, backup and restore where the files are in S3. */
 import { assertEquals } from "@std/assert";
 import { startMinio } from "../../scripts/services/minio.ts";
-import { type Config, readConfig } from "../../src/cli/config.ts";
+import type { Config } from "../../src/cli/config.ts";
 import { backup } from "../../src/maintenance/backup.ts";
 import { restore } from "../../src/maintenance/restore.ts";
 import { readSite } from "../../src/maintenance/site.ts";
