@@ -1,5 +1,7 @@
 /** A TCP proxy that can hold back what clients send, and deliver it when they have long given up: the making of a ghost. */
 
+import { Buffer } from "node:buffer";
+
 /** Bytes of one client, held back, and where they go. */
 interface Relay {
   service: Deno.Conn;
@@ -19,6 +21,7 @@ export class HoldingProxy implements AsyncDisposable {
   readonly #relays = new Set<Relay>();
   readonly #work = new Set<Promise<void>>();
   #holdsNew = false;
+  #trigger: Buffer | undefined;
 
   constructor(target: URL) {
     this.#target = { hostname: target.hostname, port: Number(target.port) };
@@ -36,6 +39,11 @@ export class HoldingProxy implements AsyncDisposable {
   hold({ everything = false } = {}): void {
     this.#holdsNew = everything;
     for (const relay of this.#relays) relay.isHeld = true;
+  }
+
+  /** The connection on which this text comes next stands still from there on. */
+  holdFrom(text: string): void {
+    this.#trigger = Buffer.from(text);
   }
 
   /** Loses whatever comes later on the held connections, such as the client's word that it gives up. */
@@ -77,6 +85,10 @@ export class HoldingProxy implements AsyncDisposable {
     this.#relays.add(relay);
     const there = read(client, async (bytes) => {
       if (relay.isSealed) return;
+      if (this.#trigger && Buffer.from(bytes).includes(this.#trigger)) {
+        this.#trigger = undefined;
+        relay.isHeld = true;
+      }
       if (relay.isHeld) relay.held.push(bytes.slice());
       else await writeAll(service, bytes);
     });
