@@ -74,6 +74,7 @@ async function verify(
     for (const name of new Set([...worker.model.names(), ...observed.keys()])) {
       worker.model.observe(name, observed.get(name));
     }
+    worker.forgetEnded();
     // fsck reads all files now and then; the youngest are read each time, as a client would.
     const known = worker.model.known();
     for (const { name, state } of known.slice(-5)) await worker.checkFile(name, state);

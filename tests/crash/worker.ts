@@ -147,7 +147,8 @@ export class Worker {
   }
 
   async #begin(): Promise<OpenUpload> {
-    const content = await this.#content();
+    // An empty file would be an asset at once.
+    const content = await this.#content({ leastBytes: 1 });
     const name = this.#newName();
     const asset_metadata = JSON.stringify({
       asset_name: name,
@@ -163,8 +164,15 @@ export class Worker {
     return { name, url: pathname, content, offset: 0 };
   }
 
+  /** To be called when the model has been compared with the server: an upload that became an asset has ended. */
+  forgetEnded(): void {
+    if (this.#open && this.model.statesOf(this.#open.name)[0]?.kind === "there") this.#open = undefined;
+  }
+
   /** Where an upload stands: not behind what was acknowledged. `false` if it has ended. */
   async #find(open: OpenUpload): Promise<boolean> {
+    // Where the answer to the last piece was lost, the question makes the asset.
+    this.model.mayBecome(open.name, there(0, "a", open.content));
     const response = await this.#fetch(open.url, { method: "HEAD", headers: TUS });
     await this.#expect(response, 200);
     const offset = Number(response.headers.get("Upload-Offset"));
@@ -172,7 +180,10 @@ export class Worker {
       throw new AssertionError(`The upload of ${open.name} stands at ${offset}, and was at ${open.offset}`);
     }
     open.offset = offset;
-    if (response.headers.get("Asset-Uri") === null) return true;
+    if (response.headers.get("Asset-Uri") === null) {
+      this.model.isAsBefore(open.name);
+      return true;
+    }
     this.model.is(open.name, there(0, "a", open.content));
     this.#open = undefined;
     return false;
@@ -261,10 +272,10 @@ export class Worker {
     throw new AssertionError(`${response.url} answered ${response.status}: ${text.slice(0, 500)}`);
   }
 
-  async #content(): Promise<Content> {
+  async #content({ leastBytes = 0 } = {}): Promise<Content> {
     const seed = this.#id * 1_000_000 + this.#made;
     // Mostly small, now and then as large as may be.
-    const sizeBytes = Math.floor(this.#largestBytes * Math.random() ** 4);
+    const sizeBytes = Math.max(leastBytes, Math.floor(this.#largestBytes * Math.random() ** 4));
     return { seed, sizeBytes, sha256: await sha256Of([seededBytes(seed, 0, sizeBytes)]) };
   }
 
