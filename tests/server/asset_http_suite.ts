@@ -119,7 +119,15 @@ export function httpTests(suite: Suite): void {
 
   test("An unknown path is 404 route_not_found", async (server) => {
     for (
-      const path of ["/", "/nowhere", "/assetss", "/asset_registry", "/upload_asset/x", "/assets/", "/Assets"]
+      const path of [
+        "/nowhere",
+        "/nowhere/",
+        "/assetss",
+        "/asset_registry",
+        "/upload_asset/x",
+        "/assets/",
+        "/Assets",
+      ]
     ) {
       for (const method of ["GET", "POST"]) {
         assertError(await send(server, path, { method }), 404, "route_not_found");
