@@ -6,7 +6,6 @@ import { connect, type RawAnswer, readAnswer, writeAll } from "./raw.ts";
 Deno.test.afterAll(removeFolders);
 
 const TARGETS = [
-  "/",
   "*",
   "//evil.example.com/",
   "http://evil.example.com/asset/x",
