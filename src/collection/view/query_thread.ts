@@ -37,6 +37,9 @@ export type QueryAnswer =
 /** A thread that does not answer for this long hangs in one document. */
 const HANG_MS = 10_000;
 
+/** A thread that starts has this long for its first word: it loads its modules, on a busy machine. */
+const START_MS = 60_000;
+
 /** So many answers may be under way to a reader that is slower than the search. */
 const AHEAD = 2;
 
@@ -70,6 +73,7 @@ export class QueryThread {
   /** The query that the thread is working on. */
   #at = 0;
   #heardAt = 0;
+  #hasSpoken = false;
   #watchdog: ReturnType<typeof setInterval> | undefined;
 
   /**
@@ -149,6 +153,7 @@ export class QueryThread {
     const open: QueryOrder = { kind: "open", path: this.#path };
     worker.postMessage(open);
     this.#heardAt = performance.now();
+    this.#hasSpoken = false;
     this.#watchdog = setInterval(() => this.#watch(), this.#hangMs / 4);
     Deno.unrefTimer(this.#watchdog);
     return worker;
@@ -162,6 +167,7 @@ export class QueryThread {
 
   #hear(answer: QueryAnswer): void {
     this.#heardAt = performance.now();
+    this.#hasSpoken = true;
     if (answer.kind === "at") this.#at = answer.n;
     const running = this.#running.get(answer.n);
     if (!running) return;
@@ -189,7 +195,8 @@ export class QueryThread {
 
   /** Ends a thread that hangs: the query it is at fails, the others can be run again. */
   #watch(): void {
-    if (performance.now() - this.#heardAt < this.#hangMs) return this.#tell({ kind: "ping" });
+    const silentMs = performance.now() - this.#heardAt;
+    if (silentMs < (this.#hasSpoken ? this.#hangMs : START_MS)) return this.#tell({ kind: "ping" });
     const message = `The query took longer than ${this.#hangMs / 1000} s on a single document.`;
     this.#fail(this.#at, new ServiceError("timeout", message));
     this.#running.delete(this.#at);

@@ -1,4 +1,5 @@
 /** A query on a view, and how it is run on another thread. */
+import { ServiceError } from "../../errors.ts";
 import type { Cursor } from "../cursor.ts";
 import type { Filter } from "../filter.ts";
 import type { Sort } from "../sort.ts";
@@ -25,7 +26,7 @@ const MAX_TRIES = 3;
 /**
  * Runs a query on another thread. Should that thread have to be ended for another query, it goes on where it was.
  *
- * @throws {ServiceError} `timeout`
+ * @throws {ServiceError} `timeout`; `unavailable` if that happens again and again
  */
 export async function* runOnThread(
   chooseThread: () => QueryThread,
@@ -55,7 +56,12 @@ export async function* runOnThread(
         yield next.value;
       }
     } catch (error) {
-      if (!(error instanceof ThreadReplaced) || tries === MAX_TRIES) throw error;
+      if (!(error instanceof ThreadReplaced)) throw error;
+      if (tries === MAX_TRIES) {
+        throw new ServiceError("unavailable", "Other queries held this one up again and again; try again.", {
+          cause: error,
+        });
+      }
     } finally {
       await running.return({ count: 0, explanation: NOTHING });
     }
