@@ -98,3 +98,42 @@ export function ndjson(documents: JsonObject[]): Response {
   const text = documents.map((document) => `${JSON.stringify(document)}\n`).join("");
   return new Response(text, { headers: { "Content-Type": "application/x-ndjson" } });
 }
+
+/** What makes an answer NDJSON. */
+export const NDJSON = { headers: { "Content-Type": "application/x-ndjson" } };
+
+/** The `n`th asset of a fake. */
+export function fakeAsset(n: number, name = `fake-${n}`): JsonObject {
+  const id = `00000000-0000-7000-8000-${String(n).padStart(12, "0")}`;
+  return { id, asset_name: name, assets_db_id: "fake" };
+}
+
+/** A body that sends these texts, one every `pauseMs`, and then nothing more without an end. */
+export function trickle(texts: Iterable<string>, pauseMs: number): Response {
+  const encoder = new TextEncoder();
+  const iterator = texts[Symbol.iterator]();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      return new Promise((resolve) => {
+        timer = setTimeout(() => {
+          const { value, done } = iterator.next();
+          if (!done) controller.enqueue(encoder.encode(value));
+          if (!done) resolve();
+        }, pauseMs);
+      });
+    },
+    cancel() {
+      clearTimeout(timer);
+    },
+  });
+  return new Response(body, NDJSON);
+}
+
+/** Answers when it is told to. */
+export function hanging(released: Promise<void>): () => Promise<Response> {
+  return async () => {
+    await released;
+    return ndjson([]);
+  };
+}

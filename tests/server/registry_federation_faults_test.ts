@@ -1,11 +1,14 @@
 /** Federated search with sources that are slow, broken or hostile: each costs its own results only. */
 import { assert, assertEquals } from "@std/assert";
 import type { JsonObject } from "../../src/collection/json.ts";
-import { assertStatus, at, listAt, query, send, textAt } from "./client.ts";
+import { assertStatus, at, listAt, send, textAt } from "./client.ts";
 import {
   add,
+  fakeAsset,
   federate,
+  hanging,
   names,
+  NDJSON,
   ndjson,
   search,
   sourceOf,
@@ -13,94 +16,13 @@ import {
   startRegistry,
   statuses,
 } from "./federation_fixture.ts";
-import { json, startTestServer, type TestServer } from "./harness.ts";
+import { json, startTestServer } from "./harness.ts";
 import { present } from "../present.ts";
-
-/** Longer than the default, so that a fifth of it is enough for 50 servers in one process on a busy machine. */
-const TIMEOUT_MS = 5000;
-
-const NDJSON = { headers: { "Content-Type": "application/x-ndjson" } };
-
-/** The `n`th asset of a fake. */
-function fakeAsset(n: number, name = `fake-${n}`): JsonObject {
-  const id = `00000000-0000-7000-8000-${String(n).padStart(12, "0")}`;
-  return { id, asset_name: name, assets_db_id: "fake" };
-}
-
-/** A body that sends these texts, one every `pauseMs`, and then nothing more without an end. */
-function trickle(texts: Iterable<string>, pauseMs: number): Response {
-  const encoder = new TextEncoder();
-  const iterator = texts[Symbol.iterator]();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const body = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      return new Promise((resolve) => {
-        timer = setTimeout(() => {
-          const { value, done } = iterator.next();
-          if (!done) controller.enqueue(encoder.encode(value));
-          if (!done) resolve();
-        }, pauseMs);
-      });
-    },
-    cancel() {
-      clearTimeout(timer);
-    },
-  });
-  return new Response(body, NDJSON);
-}
 
 /** Lets what hangs go before its server waits for it. */
 function releasing(release: () => void): Disposable {
   return { [Symbol.dispose]: release };
 }
-
-/** Answers when it is told to. */
-function hanging(released: Promise<void>): () => Promise<Response> {
-  return async () => {
-    await released;
-    return ndjson([]);
-  };
-}
-
-Deno.test("50 Assets DBs, 5 dead, 5 slow: the answer comes within the time-out plus 20 %, complete for the healthy ones", async () => {
-  const released = Promise.withResolvers<void>();
-  await using stack = new AsyncDisposableStack();
-  const registry = stack.use(await startRegistry({ federationTimeout: `${TIMEOUT_MS}ms` }));
-  const healthy: TestServer[] = [];
-  for (let n = 0; n < 40; n++) healthy.push(stack.use(await startTestServer()));
-  await Promise.all(healthy.map(async (server, n) => {
-    for (let m = 0; m < 5; m++) await add(server, `asset-${n}-${m}`);
-  }));
-  const slow = [
-    startFakeDb(hanging(released.promise)),
-    startFakeDb(() => trickle([`${JSON.stringify(fakeAsset(0))}\n`], 0)),
-    startFakeDb(() => trickle(JSON.stringify(fakeAsset(1)), 100)),
-    startFakeDb(() =>
-      trickle(Array.from({ length: 1000 }, (_, n) => `${JSON.stringify(fakeAsset(n, "same"))}\n`), 100)
-    ),
-    startFakeDb(() => trickle([], 0)),
-  ];
-  for (const one of slow) stack.use(one);
-  stack.defer(() => released.resolve());
-  const dead = Array.from({ length: 5 }, () => startFakeDb(() => ndjson([])));
-  await federate(registry, [...healthy, ...slow, ...dead]);
-  for (const one of dead) await one[Symbol.asyncDispose]();
-  // The first query of a server starts a thread, which takes a while when 40 of them do so in one process.
-  for (const server of healthy) assertStatus(await query(server, {}), 200);
-  for (const options of ["", "?sort=asset_name&limit=1000", "?count=only"]) {
-    const startedAt = performance.now();
-    const answer = assertStatus(await search(registry, {}, options), 200);
-    const tookMs = performance.now() - startedAt;
-    assert(tookMs < 1.2 * TIMEOUT_MS, `${options}: ${tookMs} ms`);
-    const status = Object.values(statuses(answer));
-    assertEquals(status.slice(0, 40), new Array(40).fill("ok"), options);
-    assertEquals(status.slice(40), [...new Array(5).fill("timeout"), ...new Array(5).fill("error")], options);
-    for (let n = 0; n < 40; n++) assertEquals(sourceOf(answer, `db-${n}`).count, 5, `${options} ${n}`);
-    if (options === "?count=only") continue;
-    const real = names(answer).filter((name) => name.startsWith("asset-"));
-    assertEquals([real.length, new Set(real).size], [200, 200], options);
-  }
-});
 
 Deno.test("A source that does not do as an Assets DB does is an error with a sentence, and the others' results stay", async () => {
   await using registry = await startRegistry();
