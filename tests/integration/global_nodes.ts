@@ -1,7 +1,7 @@
 /** Nodes on one shared KV and one S3 service, as processes, and what is asked of them. */
 import { startDenokv } from "../../scripts/services/denokv.ts";
 import type { DenokvService } from "../../scripts/services/denokv.ts";
-import { startMinio } from "../../scripts/services/minio.ts";
+import { startCeph } from "../../scripts/services/ceph.ts";
 import type { S3Service } from "../../scripts/services/s3_service.ts";
 import { type Answer, send } from "../server/client.ts";
 import { json } from "../server/harness.ts";
@@ -23,7 +23,7 @@ export interface World extends AsyncDisposable {
 /** Starts all of it. */
 export async function startWorld(): Promise<World> {
   const stack = new AsyncDisposableStack();
-  const [denokv, s3] = await Promise.all([startDenokv(), startMinio()]);
+  const [denokv, s3] = await Promise.all([startDenokv(), startCeph()]);
   stack.use(denokv);
   stack.use(s3);
   await s3.createBucket(BUCKET);

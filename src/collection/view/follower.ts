@@ -24,7 +24,7 @@ const LOOK_EVERY_MS = 5000;
 const RETRY_MS = 1000;
 
 /** How long a change waits to be seen in the view before its answer goes out all the same. */
-const WAIT_MS = 5000;
+const WAIT_MS = 1500;
 
 /** What a follower needs. */
 export interface FollowerOptions {
