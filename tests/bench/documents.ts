@@ -78,19 +78,9 @@ function tagsOf(random: () => number): string[] {
   return [...tags];
 }
 
-/** How many characters of NDJSON are made at once. */
-const PIECE_CHARACTERS = 256 * 1024;
-
-/** The documents 0 to `count` - 1 as NDJSON. */
-export function ndjsonOf(count: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const encoder = new TextEncoder();
-  let n = 0;
-  return new ReadableStream({
-    pull(controller) {
-      let text = "";
-      while (n < count && text.length < PIECE_CHARACTERS) text += `${JSON.stringify(documentOf(n++))}\n`;
-      if (text !== "") controller.enqueue(encoder.encode(text));
-      if (n === count) controller.close();
-    },
-  }, { highWaterMark: 0 });
+/** Documents of a load, from `first` up to `end`, as NDJSON. */
+export function ndjsonOf(first: number, end: number): string {
+  let text = "";
+  for (let n = first; n < end; n++) text += `${JSON.stringify(documentOf(n))}\n`;
+  return text;
 }
