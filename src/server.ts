@@ -8,6 +8,7 @@ import { assetRoutes, type AssetRoutesOptions } from "./assets/routes.ts";
 import { startSelfRegistration } from "./assets/self_registration.ts";
 import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
+import { UploadLeases } from "./assets/tus/upload_leases.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
 import { type Config, ConfigError } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
@@ -69,6 +70,8 @@ interface Shared {
   monitor: Monitor;
   /** Since when the KV has been there, in milliseconds since the epoch; `Infinity` while it is away. */
   kvUpSince: () => number;
+  /** Names this node among those of a shared KV. */
+  node: string;
 }
 
 /**
@@ -103,7 +106,7 @@ export async function startServer(config: Config, serverLog?: ServerLog): Promis
     const { kv: opened, upSince } = await openKv(config.db, config.isDbShared, node);
     const kv = monitor.kv(opened);
     try {
-      return await listen(config, { tokens, monitor, kvUpSince: upSince }, tls, dataDir, kv);
+      return await listen(config, { tokens, monitor, kvUpSince: upSince, node }, tls, dataDir, kv);
     } catch (error) {
       kv.close();
       throw error;
@@ -159,7 +162,7 @@ async function orClose<T>({ close }: Pick<ModeParts, "close">, step: () => T | P
 
 async function assetsDbMode(
   config: Config,
-  { tokens, monitor, kvUpSince }: Shared,
+  { tokens, monitor, kvUpSince, node }: Shared,
   dataDir: DataDir,
   kv: Deno.Kv,
   publicUrl: () => string,
@@ -188,6 +191,7 @@ async function assetsDbMode(
     queryTimeoutMs: config.queryTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
     maxUploadBytes: config.maxUploadBytes,
+    uploadLeases: config.isDbShared ? new UploadLeases({ kv, assetsDbId, node }) : undefined,
     presignDownload: presigner(config, s3),
     health: {
       about: () => ({ mode: config.mode, version: deno.version, assets_db_id: assetsDbId }),

@@ -2,6 +2,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { JsonObject } from "../collection/json.ts";
 import { emptyAnswer, headerParameter, type Operation, pathParameter } from "../http/openapi.ts";
+import { idempotencyKey } from "../http/openapi_shared.ts";
 import { ASSET_EXAMPLE_URI } from "./openapi_example.ts";
 
 const tag = "Uploads";
@@ -73,6 +74,7 @@ export const tusOperations: Operation[] = [
         `filename aGVsbG8udHh0,asset_metadata ${btoa(JSON.stringify({ asset_name: ASSET_EXAMPLE_URI }))}`,
       ),
       checksum,
+      idempotencyKey,
     ],
     body: chunk(false),
     answers: {
@@ -81,7 +83,7 @@ export const tusOperations: Operation[] = [
         ...progress,
       }),
     },
-    errors: ["invalid_json", ...WRITE_ERRORS],
+    errors: ["invalid_json", "not_found", ...WRITE_ERRORS],
     errorStatuses,
   },
   {
@@ -115,7 +117,7 @@ export const tusOperations: Operation[] = [
     tag,
     access: "write",
     summary: "Any of these methods, where only POST passes",
-    parameters: [id, override, resumable],
+    parameters: [id, override, resumable, idempotencyKey],
     body: chunk(false),
     answers: {
       200: emptyAnswer("As HEAD.", { "Upload-Length": "The file's size.", ...progress }),
@@ -131,7 +133,7 @@ export const tusOperations: Operation[] = [
     tag,
     access: "write",
     summary: "Give an upload up",
-    parameters: [id, resumable],
+    parameters: [id, resumable, idempotencyKey],
     answers: { 204: emptyAnswer("Nothing is left of it.", { "Tus-Resumable": "`1.0.0`" }) },
     errors: ["not_found", "precondition_failed", "locked", "storage_error"],
   },

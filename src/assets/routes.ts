@@ -18,12 +18,13 @@ import { createAssets } from "./bulk_route.ts";
 import { webRoutes, type WebRoutesOptions } from "../web/routes.ts";
 import { createBody } from "./schema.ts";
 import type { ResumableUploads } from "./tus/resumable_uploads.ts";
-import { tusRoutes } from "./tus/routes.ts";
+import { tusRoutes, type TusRoutesOptions } from "./tus/routes.ts";
 import type { AssetService, FileLocation } from "./service.ts";
 import { receiveUpload, type UploadOptions } from "./upload_form.ts";
 
 /** What the routes need beside the use cases. */
-export interface AssetRoutesOptions extends UploadOptions, OperationRoutesOptions, WebRoutesOptions {
+export interface AssetRoutesOptions
+  extends UploadOptions, OperationRoutesOptions, WebRoutesOptions, Pick<TusRoutesOptions, "uploadLeases"> {
   queryTimeoutMs: number;
   /** If set, downloads are redirected to the URL that this makes, signed for a while. */
   presignDownload?: (

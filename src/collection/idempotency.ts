@@ -57,6 +57,22 @@ export async function runOnce<T extends JsonObject>(
   }
 }
 
+/**
+ * What the first request with a key has recorded as it began; that is done for the first. For a change of many commits, which
+ * then sees to it by itself that none of them is made twice.
+ *
+ * @throws {ServiceError} `invalid_request` if the key was used for another request
+ */
+export async function beginOnce(kv: Deno.Kv, once: Once, outcome: JsonObject): Promise<JsonObject> {
+  return await runOnce(kv, once, async (record) => {
+    const { checks = [], write } = await record(outcome);
+    const operation = kv.atomic().check(...checks);
+    write?.(operation);
+    if (!(await operation.commit()).ok) throw new AlongsideChanged();
+    return outcome;
+  });
+}
+
 /** Two parts of one commit as one. */
 export function together(a: Alongside, b: Alongside): Alongside {
   return {
@@ -68,19 +84,27 @@ export function together(a: Alongside, b: Alongside): Alongside {
   };
 }
 
-async function recall(kv: Deno.Kv, { key, fingerprint }: Once): Promise<JsonObject | undefined> {
+/**
+ * The outcome of a request that was done, if it was.
+ *
+ * @throws {ServiceError} `invalid_request` if the key was used for another request
+ */
+export async function recall(kv: Deno.Kv, { key, fingerprint }: Once): Promise<JsonObject | undefined> {
   const found = await getLarge(kv, at(key));
   if (!found) return undefined;
   const record: unknown = JSON.parse(found.text);
   if (!isJsonObject(record) || !isJsonObject(record.outcome)) {
     throw new TypeError("Not an idempotency record");
   }
-  if (record.fingerprint !== await fingerprint()) {
-    throw new ServiceError("invalid_request", "This Idempotency-Key was used for a different request.", {
-      details: [{ path: "Idempotency-Key", message: "was used for a different request" }],
-    });
-  }
+  if (record.fingerprint !== await fingerprint()) throw differentRequest();
   return record.outcome;
+}
+
+/** The error of a key that was used for another request. */
+export function differentRequest(): ServiceError {
+  return new ServiceError("invalid_request", "This Idempotency-Key was used for a different request.", {
+    details: [{ path: "Idempotency-Key", message: "was used for a different request" }],
+  });
 }
 
 async function recording({ key, fingerprint: fingerprintOf }: Once, outcome: JsonObject): Promise<Alongside> {

@@ -6,7 +6,8 @@ import type { Json } from "../collection/json.ts";
 import { ServiceError } from "../errors.ts";
 import { rawPath } from "./app.ts";
 
-const HEADER = "Idempotency-Key";
+/** The name of the header. */
+export const IDEMPOTENCY_KEY = "Idempotency-Key";
 const MAX_KEY_LENGTH = 255;
 
 /**
@@ -26,11 +27,11 @@ export function onceOf(context: Context, body: Json): Once | undefined {
  * @throws {ServiceError} `invalid_request` if it is empty or too long
  */
 export function idempotencyKey(context: Context): string | undefined {
-  const key = context.req.header(HEADER);
+  const key = context.req.header(IDEMPOTENCY_KEY);
   if (key === undefined || (key.length > 0 && key.length <= MAX_KEY_LENGTH)) return key;
   const message = `must have 1 to ${MAX_KEY_LENGTH} characters`;
-  throw new ServiceError("invalid_request", `${HEADER} ${message}.`, {
-    details: [{ path: HEADER, message }],
+  throw new ServiceError("invalid_request", `${IDEMPOTENCY_KEY} ${message}.`, {
+    details: [{ path: IDEMPOTENCY_KEY, message }],
   });
 }
 

@@ -1,30 +1,22 @@
-/**
- * Uploads over many requests: begun, continued, made an asset, thrown away.
- *
- * The checksum: SHA-256 goes along in memory, copied at each checkpoint, for as long as one process sees every byte. Node's
- * hash cannot be kept outside the process, and one that can be (in WebAssembly) is six times slower; so after a restart or on
- * another node the finished object is read once before it becomes an asset.
- */
-import { createHash, type Hash } from "node:crypto";
+/** Uploads over many requests: begun, continued, made an asset, thrown away. */
 import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7, validate as isUuid } from "uuid";
 import { AlongsideChanged } from "../../collection/collection.ts";
+import { type Once, recall, type Recorder, runOnce, together } from "../../collection/idempotency.ts";
+import type { Alongside } from "../../collection/truth.ts";
 import { ServiceError } from "../../errors.ts";
-import { parseJson } from "../../http/json_body.ts";
-import type { ResumableState } from "../../objects/object_store.ts";
-import { validate } from "../../validation.ts";
-import { type FileDescription, fileDescription, type UploadMetadata, uploadMetadata } from "../schema.ts";
 import type { AssetService } from "../service.ts";
 import { fileTypeOf, plannedDraft, storedDraft } from "../upload.ts";
-import { type StoredRecord, type UploadRecord, UploadRecords } from "./upload_records.ts";
+import { RunningDigests } from "./running_digests.ts";
+import { digestOf } from "./upload_body.ts";
+import { type AppendOptions, UploadBytes } from "./upload_bytes.ts";
+import { fileOf, readMetadata, type TusMetadata } from "./upload_metadata.ts";
+import { disturbed, type StoredRecord, type UploadRecord, UploadRecords } from "./upload_records.ts";
 
 const log = getLogger(["assets-server", "assets"]);
 
 /** How long an upload may take, and how long a finished one can be asked about. */
 const DEFAULT_EXPIRATION_MS = 7 * 24 * 60 * 60 * 1000;
-
-/** How many checksums on their way are kept; the oldest go, and their files are read once more at the end. */
-const MAX_RUNNING_DIGESTS = 1000;
 
 /** How many uploads may be open at once: each holds a file or a multipart upload, and a record, for up to seven days. */
 const MAX_OPEN_UPLOADS = 1000;
@@ -38,24 +30,10 @@ const FINAL_CODES = new Set([
   "too_large",
 ]);
 
-/** A digest of the first `offset` bytes of an upload. */
-interface RunningDigest {
-  offset: number;
-  hash: Hash;
-}
-
-/** What a client wants checked of one request's body. */
-export interface ChunkChecksum {
-  algorithm: "sha1" | "sha256" | "md5";
-  /** The digest in Base64. */
-  expected: string;
-}
-
 /** What a client says of an upload when it begins. */
 interface NewUpload {
   sizeBytes: number;
-  /** `Upload-Metadata`, decoded. */
-  metadata: Record<string, string | null>;
+  metadata: TusMetadata;
 }
 
 /** The resumable uploads of one Assets DB. */
@@ -63,7 +41,8 @@ export class ResumableUploads {
   readonly expirationMs: number;
   readonly #service: AssetService;
   readonly #records: UploadRecords;
-  readonly #digests = new Map<string, RunningDigest>();
+  readonly #digests = new RunningDigests();
+  readonly #bytes: UploadBytes;
   /** The uploads that have not become assets, as far as this process knows: what other nodes do it hears with each sweep. */
   readonly #open = new Set<string>();
   readonly #maxOpen: number;
@@ -73,6 +52,11 @@ export class ResumableUploads {
   constructor(service: AssetService, options: { expirationMs?: number; maxOpen?: number } = {}) {
     this.#service = service;
     this.#records = new UploadRecords(service.options.kv, service.options.assetsDbId);
+    this.#bytes = new UploadBytes({
+      writes: service.options.store.resumable,
+      records: this.#records,
+      digests: this.#digests,
+    });
     this.expirationMs = options.expirationMs ?? DEFAULT_EXPIRATION_MS;
     this.#maxOpen = options.maxOpen ?? MAX_OPEN_UPLOADS;
   }
@@ -82,23 +66,50 @@ export class ResumableUploads {
     return uuidV7();
   }
 
+  /** The id of the upload that a request with this key has begun, if one has. Throws as `create` does. */
+  async begunBy(once: Once): Promise<string | undefined> {
+    const outcome = await recall(this.#service.options.kv, once);
+    return outcome && String(outcome.id);
+  }
+
+  /** Whether a request with this key was done. */
+  async wasDone(once: Once): Promise<boolean> {
+    return await recall(this.#service.options.kv, once) !== undefined;
+  }
+
   /**
-   * Begins an upload. Metadata that could never become an asset are refused here, before a byte is sent.
+   * Begins an upload, or finds the one that the same request has begun. Metadata that could never become an asset are refused
+   * here, before a byte is sent.
    *
-   * @throws {ServiceError} `invalid_request`, `already_exists`, `too_many_requests`, and what the store throws
+   * @throws {ServiceError} `invalid_request`, `already_exists`, `too_many_requests`, and what the store throws; `not_found` if
+   * the upload that the request has begun is gone
    */
-  async create(id: string, upload: NewUpload): Promise<UploadRecord> {
+  async create(id: string, upload: NewUpload, once?: Once): Promise<UploadRecord> {
+    let begun: UploadRecord | undefined;
+    const outcome = await runOnce(this.#service.options.kv, once, async (recordOf) => {
+      begun = await this.#begin(id, upload, recordOf);
+      return { id };
+    });
+    const record = begun ?? (await this.#recordOf(String(outcome.id)))?.record;
+    if (record) return record;
+    throw new ServiceError(
+      "not_found",
+      "The upload that was begun with this Idempotency-Key is gone: it failed at its end, was deleted or has expired.",
+    );
+  }
+
+  async #begin(id: string, upload: NewUpload, recordOf: Recorder): Promise<UploadRecord> {
     if (this.#open.size >= this.#maxOpen) throw tooManyOpen(this.#maxOpen);
     this.#open.add(id);
     try {
-      return await this.#create(id, upload);
+      return await this.#store(id, upload, recordOf);
     } catch (error) {
       this.#open.delete(id);
       throw error;
     }
   }
 
-  async #create(id: string, upload: NewUpload): Promise<UploadRecord> {
+  async #store(id: string, upload: NewUpload, recordOf: Recorder): Promise<UploadRecord> {
     const metadata = readMetadata(upload.metadata);
     await this.#service.checkFree(plannedDraft(this.#service, metadata));
     const { store } = this.#service.options;
@@ -110,7 +121,8 @@ export class ResumableUploads {
       const createdAt = new Date();
       const record = { id, objectKey, ...upload, createdAt: createdAt.toISOString(), state, asset: null };
       const expiresAt = createdAt.getTime() + this.expirationMs;
-      return (await this.#records.add({ ...record, expiresAt }, await entry.settle())).record;
+      const alongside = together(await recordOf({ id }), await entry.settle());
+      return (await this.#records.add({ ...record, expiresAt }, alongside)).record;
     } catch (error) {
       await entry.undo(store).catch((failure) =>
         log.warn("{objectKey} is to be removed, later: {failure}", { objectKey, failure })
@@ -140,17 +152,18 @@ export class ResumableUploads {
     id: string,
     offset: number,
     body: ReadableStream<Uint8Array>,
-    checksum?: ChunkChecksum,
+    options: AppendOptions = {},
   ): Promise<number> {
     return await this.#alone(id, async () => {
       const stored = await this.#find(id);
-      if (stored.record.state.offset !== offset) {
-        throw new ServiceError(
-          "offset_mismatch",
-          `The upload stands at ${stored.record.state.offset}, not at ${offset}.`,
-        );
+      if (options.isFirst) return await this.#bytes.appendFirst(stored, body, options.checksum);
+      if (stored.record.state.offset === offset) {
+        return await this.#bytes.append(stored, body, options.checksum);
       }
-      return await this.#append(stored, body, checksum);
+      throw new ServiceError(
+        "offset_mismatch",
+        `The upload stands at ${stored.record.state.offset}, not at ${offset}.`,
+      );
     });
   }
 
@@ -166,10 +179,19 @@ export class ResumableUploads {
       try {
         return await this.#complete(stored);
       } catch (error) {
-        if (error instanceof AlongsideChanged) {
-          return (await this.#find(id)).record.asset ?? Promise.reject(error);
+        const isFinal = error instanceof ServiceError && FINAL_CODES.has(error.code);
+        if (!isFinal && !(error instanceof AlongsideChanged)) throw error;
+        // What is in the way may be the asset that another node has made of this very upload.
+        const now = (await this.#records.get(id))?.record;
+        if (now?.asset) return now.asset;
+        if (!isFinal) {
+          // Thrown away by another node, perhaps before the object was there.
+          const { assets, options: { store } } = this.#service;
+          const isOver = !now || now.isDiscarded;
+          if (isOver && !await assets.get(id)) await store.delete(stored.record.objectKey);
+          throw disturbed(error);
         }
-        if (error instanceof ServiceError && FINAL_CODES.has(error.code)) await this.#discard(stored);
+        await this.#discard(stored);
         throw error;
       }
     });
@@ -178,10 +200,14 @@ export class ResumableUploads {
   /**
    * Throws an upload away; the asset that it may have become stays.
    *
-   * @throws {ServiceError} `not_found`
+   * @throws {ServiceError} `not_found`; `locked` if it was changed meanwhile
    */
-  async remove(id: string): Promise<void> {
-    await this.#alone(id, async () => await this.#discard(await this.#find(id)));
+  async remove(id: string, once?: Once): Promise<void> {
+    await runOnce(this.#service.options.kv, once, (recordOf) =>
+      this.#alone(id, async () => {
+        if (await this.#discard(await this.#find(id), await recordOf({}))) return {};
+        throw disturbed();
+      }));
   }
 
   /** Throws expired uploads away. Returns how many. */
@@ -195,21 +221,24 @@ export class ResumableUploads {
       gone.delete(id);
       if (stored && !stored.record.asset) this.#open.add(id);
       else this.#open.delete(id);
-      if (!stored || stored.record.expiresAt > now) continue;
-      await this.#alone(id, () => this.#discard(stored));
-      swept++;
+      if (!stored || (stored.record.expiresAt > now && !stored.record.isDiscarded)) continue;
+      if (await this.#alone(id, () => this.#discard(stored))) swept++;
     }
     for (const id of gone) if (!await this.#records.get(id)) this.#open.delete(id);
     return swept;
   }
 
   async #find(id: string): Promise<StoredRecord> {
+    const stored = await this.#recordOf(id);
+    if (stored) return stored;
+    throw new ServiceError("not_found", "There is no such upload.");
+  }
+
+  async #recordOf(id: string): Promise<StoredRecord | undefined> {
     // Whatever else a client puts into the path was never the name of an upload.
     const stored = isUuid(id) ? await this.#records.get(id) : undefined;
-    if (!stored || stored.record.expiresAt <= Date.now()) {
-      throw new ServiceError("not_found", "There is no such upload.");
-    }
-    return stored;
+    const isThere = stored && stored.record.expiresAt > Date.now() && !stored.record.isDiscarded;
+    return isThere ? stored : undefined;
   }
 
   /** Runs one piece of work on an upload after the other. */
@@ -225,93 +254,54 @@ export class ResumableUploads {
     }
   }
 
-  async #append(
-    stored: StoredRecord,
-    body: ReadableStream<Uint8Array>,
-    checksum: ChunkChecksum | undefined,
-  ): Promise<number> {
-    const { record } = stored;
-    const hash = this.#digestAt(record);
-    let current = stored;
-    const keep = async (state: ResumableState) => {
-      current = await this.#records.replace(current, { ...current.record, state });
-      if (hash) this.#rememberDigest(record.id, { offset: state.offset, hash: hash.copy() });
-    };
-    const digest = { update: (bytes: Uint8Array) => void hash?.update(bytes) };
-    const { resumable } = this.#service.options.store;
-    if (!checksum) {
-      return (await resumable.append(record.objectKey, record.state, body, { digest, checkpoint: keep }))
-        .offset;
-    }
-    // Nothing counts before the whole of it is known to be right: the record stays where it is until then.
-    const { stream, matches } = checked(body, checksum);
-    const state = await resumable.append(record.objectKey, record.state, stream, {
-      digest,
-      checkpoint: async () => {},
-    });
-    if (!matches()) {
-      throw new ServiceError("checksum_mismatch", "The bytes do not have the checksum of Upload-Checksum.");
-    }
-    await keep(state);
-    return state.offset;
-  }
-
   async #complete(stored: StoredRecord): Promise<{ uri: string; id: string }> {
     const { record } = stored;
     const { id, objectKey, sizeBytes } = record;
     const { store } = this.#service.options;
     await store.resumable.finish(objectKey, record.state);
-    const sha256 = this.#digestAt(record)?.digest("hex") ?? await readDigest(await store.get(objectKey));
+    const sha256 = this.#digests.at(id, record.state.offset)?.digest("hex") ??
+      await digestOf(await store.get(objectKey));
     const file = { ...fileOf(record.metadata), id, objectKey, sizeBytes, sha256 };
     const document = storedDraft(this.#service, readMetadata(record.metadata), file);
     await this.#service.checkFree(document);
     const asset = { uri: document.asset_uri, id: document.asset_id };
     await this.#service.assets.insert(id, document, this.#records.replacement(stored, { ...record, asset }));
-    this.#digests.delete(id);
+    this.#digests.forget(id);
     this.#open.delete(id);
     return asset;
   }
 
-  async #discard(stored: StoredRecord): Promise<void> {
+  /**
+   * Throws an upload away. `false` if it has changed since it was read: it may have become an asset, whose file must stay.
+   *
+   * @param alongside written with the decision to do so
+   */
+  async #discard(stored: StoredRecord, alongside?: Alongside): Promise<boolean> {
     const { id, objectKey, state, asset } = stored.record;
     const { store } = this.#service.options;
-    if (!asset) {
-      await store.resumable.discard(objectKey, state);
-      await store.delete(objectKey);
-    }
-    this.#digests.delete(id);
-    await this.#records.remove(stored);
+    // Decided first and done then; what a crash or a store that is away leaves undone the next sweep does.
+    const decided = await this.#records.replaceIfSame(
+      stored,
+      { ...stored.record, isDiscarded: true },
+      alongside,
+    );
+    if (!decided) return false;
+    this.#digests.forget(id);
     this.#open.delete(id);
+    try {
+      if (!asset) {
+        await store.resumable.discard(objectKey, state);
+        await store.delete(objectKey);
+      }
+      await this.#records.remove(decided);
+    } catch (error) {
+      log.warn("What is left of the upload {objectKey} is to be removed, later: {error}", {
+        objectKey,
+        error,
+      });
+    }
+    return true;
   }
-
-  /** A digest of what the upload has so far, if this process has seen all of it. */
-  #digestAt({ id, state: { offset } }: UploadRecord): Hash | undefined {
-    if (offset === 0) return createHash("sha256");
-    const running = this.#digests.get(id);
-    return running?.offset === offset ? running.hash.copy() : undefined;
-  }
-
-  #rememberDigest(id: string, digest: RunningDigest): void {
-    this.#digests.delete(id);
-    this.#digests.set(id, digest);
-    const [oldest] = this.#digests.keys();
-    if (oldest !== undefined && this.#digests.size > MAX_RUNNING_DIGESTS) this.#digests.delete(oldest);
-  }
-}
-
-function readMetadata(metadata: Record<string, string | null>): UploadMetadata {
-  const json = metadata.asset_metadata;
-  if (!json) {
-    throw badMetadata("asset_metadata", "is missing in Upload-Metadata; it is the JSON of the asset");
-  }
-  const parsed = validate(
-    uploadMetadata,
-    parseJson(new TextEncoder().encode(json), "asset_metadata in Upload-Metadata"),
-  );
-  if (!metadata.filename && !parsed.asset_file_info?.file_name) {
-    throw badMetadata("filename", "is missing in Upload-Metadata; it is the name of the file");
-  }
-  return parsed;
 }
 
 function tooManyOpen(maxOpen: number): ServiceError {
@@ -320,39 +310,4 @@ function tooManyOpen(maxOpen: number): ServiceError {
     `${maxOpen} uploads are open, and this server keeps no more: finish or delete some.`,
     { headers: { "Retry-After": "60" } },
   );
-}
-
-function badMetadata(path: string, message: string): ServiceError {
-  return new ServiceError("invalid_request", `${path} ${message}.`, { details: [{ path, message }] });
-}
-
-function fileOf(metadata: Record<string, string | null>): FileDescription {
-  return validate(fileDescription, {
-    fileName: metadata.filename ?? "",
-    fileType: metadata.filetype ?? undefined,
-  });
-}
-
-/** The stream, and whether it had the checksum once it has ended. One that breaks off is not it. */
-function checked(body: ReadableStream<Uint8Array>, { algorithm, expected }: ChunkChecksum) {
-  const hash = createHash(algorithm);
-  let hasEnded = false;
-  const stream = body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        hash.update(chunk);
-        controller.enqueue(chunk);
-      },
-      flush() {
-        hasEnded = true;
-      },
-    }),
-  );
-  return { stream, matches: () => hasEnded && hash.digest("base64") === expected };
-}
-
-async function readDigest(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of stream) hash.update(chunk);
-  return hash.digest("hex");
 }

@@ -6,21 +6,27 @@
  */
 import { Server } from "@tus/server";
 import type { Context } from "hono";
+import type { Once } from "../../collection/idempotency.ts";
 import { ServiceError } from "../../errors.ts";
 import { type App, type AppEnv, pathRest } from "../../http/app.ts";
 import { type AccessTokens, authorize } from "../../http/auth.ts";
 import { failure, statusOf } from "../../http/envelope.ts";
 import { countIn } from "../../http/exchange.ts";
 import { steadyStream } from "../../http/body_reader.ts";
-import type { ChunkChecksum, ResumableUploads } from "./resumable_uploads.ts";
-import { UploadLocker } from "./upload_locker.ts";
-import { chunkChecksum, UploadStore } from "./upload_store.ts";
+import { IDEMPOTENCY_KEY, onceOf } from "../../http/idempotency_key.ts";
+import type { ResumableUploads } from "./resumable_uploads.ts";
+import type { ChunkChecksum } from "./upload_body.ts";
+import type { UploadLeases } from "./upload_leases.ts";
+import { type LockScope, UploadLocker } from "./upload_locker.ts";
+import { uploadRequest, UploadStore } from "./upload_store.ts";
 
 /** What the routes need beside the uploads. */
 export interface TusRoutesOptions {
   tokens: AccessTokens;
   maxUploadBytes?: number;
   idleTimeoutMs: number;
+  /** Where other nodes serve the same uploads. */
+  uploadLeases?: UploadLeases;
 }
 
 const PATH = "/uploads";
@@ -50,14 +56,18 @@ const CODE_OF_STATUS: Record<number, ServiceError["code"]> = {
 /** Adds the routes of resumable uploads to an application. */
 export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoutesOptions): void {
   const errors = new WeakMap<Request, unknown>();
+  const locker = new UploadLocker({ leases: options.uploadLeases });
   const server = new Server({
     path: PATH,
     datastore: new UploadStore(uploads),
-    locker: new UploadLocker(),
+    locker: (request) => locker.of(scopeOf(request)),
     maxSize: options.maxUploadBytes ?? 0,
     relativeLocation: true,
     disableTerminationForFinishedUploads: true,
-    namingFunction: () => uploads.newId(),
+    namingFunction: async () => {
+      const { once } = uploadRequest.getStore() ?? {};
+      return once && await uploads.begunBy(once) || uploads.newId();
+    },
     onUploadFinish: async (_request, upload) => ({
       headers: assetHeaders(await uploads.complete(upload.id)),
     }),
@@ -81,8 +91,12 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
     authorize(context, options.tokens, accessOf(request.method));
     checkProtocol(request, context);
     const checksum = readChecksum(request);
+    const once = onceOfUpload(context, request);
     const guarded = guard(request, options.idleTimeoutMs, countIn(context));
-    const response = await chunkChecksum.run(checksum, () => server.handleWeb(guarded));
+    const response = await uploadRequest.run({ checksum, once }, () => server.handleWeb(guarded));
+    if (response.status >= 400 && request.method === "DELETE" && once && await uploads.wasDone(once)) {
+      return context.newResponse(null, 204, { "Tus-Resumable": VERSION });
+    }
     if (response.status >= 400) {
       // What was refused unread would hold the connection up.
       if (guarded.body && !guarded.body.locked) await guarded.body.cancel().catch(() => {});
@@ -152,6 +166,27 @@ function guard(request: Request, idleTimeoutMs: number, onBytes: (count: number)
     body,
     signal: request.signal,
   });
+}
+
+/** Requests that its key is for; a PATCH is kept from being done twice by its offset. */
+function onceOfUpload(context: Context<AppEnv>, { method, headers }: Request): Once | undefined {
+  const once = onceOf(context, [
+    method,
+    headers.get("Upload-Length"),
+    headers.get("Upload-Metadata"),
+    bringsBytes(headers),
+  ]);
+  return method === "POST" || method === "DELETE" ? once : undefined;
+}
+
+function bringsBytes(headers: Headers): boolean {
+  return headers.get("Content-Type") === CHUNK_TYPE;
+}
+
+/** Nobody else knows a new upload, unless the request that makes it is repeated while it still sends. */
+function scopeOf({ method, headers }: Request): LockScope {
+  if (method === "HEAD") return "reading";
+  return method === "POST" && !(headers.has(IDEMPOTENCY_KEY) && bringsBytes(headers)) ? "here" : "everywhere";
 }
 
 function readChecksum(request: Request): ChunkChecksum | undefined {

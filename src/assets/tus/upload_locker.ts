@@ -3,10 +3,13 @@
  * connection so gets through while the server still waits for bytes on the old one (tus 1.0.0, "Core protocol").
  */
 import type { Lock, Locker, RequestRelease } from "@tus/server";
-import { ServiceError } from "../../errors.ts";
+import { locked, type UploadLeases } from "./upload_leases.ts";
 
 /** How long a request waits for the one before it. */
 const DEFAULT_WAIT_MS = 30_000;
+
+/** What a lock keeps away: others in this process; on other nodes as well; or it only waits until none of those is at work. */
+export type LockScope = "here" | "everywhere" | "reading";
 
 /** Who holds an upload, and when that ends. */
 interface Holder {
@@ -15,18 +18,30 @@ interface Holder {
   release: () => void;
 }
 
-/** The locks of one process. Nodes that share a KV are kept apart by the versionstamps of the records. */
-export class UploadLocker implements Locker {
+/** The locks of one process, and with leases those of all nodes that share a KV. */
+export class UploadLocker {
   readonly #holders = new Map<string, Holder>();
   readonly #waitMs: number;
+  readonly #leases: UploadLeases | undefined;
 
-  constructor(options: { waitMs?: number } = {}) {
+  constructor(options: { waitMs?: number; leases?: UploadLeases } = {}) {
     this.#waitMs = options.waitMs ?? DEFAULT_WAIT_MS;
+    this.#leases = options.leases;
+  }
+
+  /** The locker of a request. */
+  of(scope: LockScope): Locker {
+    return { newLock: (id) => this.#newLock(id, scope) };
   }
 
   /** A lock on this upload, not yet held. `lock` throws `locked` if its turn does not come in time. */
-  newLock(id: string): Lock {
+  #newLock(id: string, scope: LockScope): Lock {
     let own: Holder | undefined;
+    let giveBack = () => Promise.resolve();
+    const unlock = () => {
+      if (own && this.#holders.get(id) === own) this.#holders.delete(id);
+      own?.release();
+    };
     return {
       lock: async (signal, requestRelease) => {
         const deadline = Date.now() + this.#waitMs;
@@ -37,11 +52,19 @@ export class UploadLocker implements Locker {
         const { promise, resolve } = Promise.withResolvers<void>();
         own = { requestRelease, released: promise, release: resolve };
         this.#holders.set(id, own);
+        if (!this.#leases || scope === "here") return;
+        const wait = { mostMs: deadline - Date.now(), signal };
+        try {
+          if (scope === "reading") await this.#leases.idle(id, wait);
+          else giveBack = await this.#leases.take(id, wait, () => void requestRelease());
+        } catch (error) {
+          unlock();
+          throw error;
+        }
       },
-      unlock: () => {
-        if (own && this.#holders.get(id) === own) this.#holders.delete(id);
-        own?.release();
-        return Promise.resolve();
+      unlock: async () => {
+        await giveBack();
+        unlock();
       },
     };
   }
@@ -49,7 +72,7 @@ export class UploadLocker implements Locker {
 
 async function released(holder: Holder, waitMs: number, signal: AbortSignal): Promise<void> {
   const { promise: givenUp, reject } = Promise.withResolvers<never>();
-  const giveUp = () => reject(new ServiceError("locked", "Another request is working on this upload."));
+  const giveUp = () => reject(locked());
   const timer = setTimeout(giveUp, Math.max(0, waitMs));
   signal.addEventListener("abort", giveUp, { once: true });
   try {

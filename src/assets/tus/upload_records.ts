@@ -19,6 +19,8 @@ import { deleteLarge } from "../../collection/large_value.ts";
 import type { Alongside } from "../../collection/truth.ts";
 import { ServiceError } from "../../errors.ts";
 import type { ResumableState } from "../../objects/object_store.ts";
+import type { FirstBytes } from "./upload_body.ts";
+import type { TusMetadata } from "./upload_metadata.ts";
 
 /** One resumable upload. */
 export interface UploadRecord {
@@ -27,7 +29,7 @@ export interface UploadRecord {
   /** The size of the whole file. */
   sizeBytes: number;
   /** The client's `Upload-Metadata`, decoded. */
-  metadata: Record<string, string | null>;
+  metadata: TusMetadata;
   /** ISO 8601. */
   createdAt: string;
   /** Milliseconds since the epoch. */
@@ -36,6 +38,10 @@ export interface UploadRecord {
   state: ResumableState;
   /** The asset that it became. */
   asset: { uri: string; id: string } | null;
+  /** What came with its creation, if that may be repeated. */
+  first?: FirstBytes;
+  /** It is over, and what is left of it is being removed. */
+  isDiscarded?: boolean;
 }
 
 /** A record as it was read. */
@@ -78,12 +84,22 @@ export class UploadRecords {
    * @throws {ServiceError} `locked` if it was changed by somebody else since it was read
    */
   async replace(stored: StoredRecord, record: UploadRecord): Promise<StoredRecord> {
+    return await this.replaceIfSame(stored, record) ?? Promise.reject(disturbed());
+  }
+
+  /** Replaces a record, and writes what is alongside; `undefined` if it was changed by somebody else since it was read. */
+  async replaceIfSame(
+    stored: StoredRecord,
+    record: UploadRecord,
+    alongside: Alongside = {},
+  ): Promise<StoredRecord | undefined> {
     const at = this.#at(record.id);
     const operation = this.#kv.atomic().check({ key: at.key, versionstamp: stored.versionstamp });
+    if (alongside.checks) operation.check(...alongside.checks);
     const pieces = setLarge(operation, at, jsonBytes(asJson(record)), { previousPieces: stored.pieces });
+    alongside.write?.(operation);
     const result = await operation.commit();
-    if (!result.ok) throw disturbed();
-    return { record, versionstamp: result.versionstamp, pieces };
+    return result.ok ? { record, versionstamp: result.versionstamp, pieces } : undefined;
   }
 
   /** The replacement of a record as a part of another commit. */
@@ -127,10 +143,11 @@ function isRecord(value: unknown): value is UploadRecord {
     typeof value.state.offset === "number";
 }
 
-function asJson(record: UploadRecord): JsonObject {
-  return { ...record };
+function asJson({ first, ...record }: UploadRecord): JsonObject {
+  return first ? { ...record, first: { ...first } } : { ...record };
 }
 
-function disturbed(): ServiceError {
-  return new ServiceError("locked", "Another request is working on this upload.");
+/** The error of a record that somebody else has changed. */
+export function disturbed(cause?: unknown): ServiceError {
+  return new ServiceError("locked", "Another request is working on this upload.", { cause });
 }

@@ -2,11 +2,20 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Readable } from "node:stream";
 import { DataStore, Upload } from "@tus/server";
-import type { ChunkChecksum, ResumableUploads } from "./resumable_uploads.ts";
+import type { Once } from "../../collection/idempotency.ts";
+import type { ResumableUploads } from "./resumable_uploads.ts";
+import type { ChunkChecksum } from "./upload_body.ts";
 import type { UploadRecord } from "./upload_records.ts";
 
-/** What the protocol's handlers do not pass on to a data store, for the request at hand. */
-export const chunkChecksum = new AsyncLocalStorage<ChunkChecksum | undefined>();
+/** What the protocol's handlers do not pass on to a data store. */
+export interface UploadRequest {
+  checksum?: ChunkChecksum;
+  /** The request may be repeated with its key. */
+  once?: Once;
+}
+
+/** The request at hand. */
+export const uploadRequest = new AsyncLocalStorage<UploadRequest>();
 
 /** The seam between the protocol and the uploads. */
 export class UploadStore extends DataStore {
@@ -20,13 +29,20 @@ export class UploadStore extends DataStore {
 
   override async create(upload: Upload): Promise<Upload> {
     const { id, size = 0, metadata = {} } = upload;
-    const record = await this.#uploads.create(id, { sizeBytes: size, metadata });
+    const { once } = uploadRequest.getStore() ?? {};
+    const record = await this.#uploads.create(id, { sizeBytes: size, metadata }, once);
+    upload.id = record.id;
     upload.creation_date = record.createdAt;
     return upload;
   }
 
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
-    return await this.#uploads.append(id, offset, webStream(stream), chunkChecksum.getStore());
+    const { checksum, once } = uploadRequest.getStore() ?? {};
+    // Of the requests that bring bytes, creations have keys.
+    return await this.#uploads.append(id, offset, webStream(stream), {
+      checksum,
+      isFirst: once !== undefined,
+    });
   }
 
   override async getUpload(id: string): Promise<Upload> {
@@ -34,7 +50,7 @@ export class UploadStore extends DataStore {
   }
 
   override async remove(id: string): Promise<void> {
-    await this.#uploads.remove(id);
+    await this.#uploads.remove(id, uploadRequest.getStore()?.once);
   }
 
   override getExpiration(): number {
