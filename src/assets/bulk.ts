@@ -11,6 +11,7 @@ import { ServiceError } from "../errors.ts";
 import { MAX_JSON_BODY_BYTES, parseJson } from "../http/json_body.ts";
 import { validate } from "../validation.ts";
 import { type Line, LineSplitter } from "./bulk_lines.ts";
+import type { LineIds } from "./line_ids.ts";
 import { createBody } from "./schema.ts";
 import { type AssetService, type NewAsset, takenId } from "./service.ts";
 
@@ -49,15 +50,21 @@ interface Group {
 /**
  * Makes the assets.
  *
+ * @param ids of the assets, for a request that may be repeated; else they are new ones
  * @returns pieces of NDJSON. If reading fails, the last line says so; its number is that of the first line that was not looked at
  */
-export async function* createFromLines(service: AssetService, read: ReadBytes): AsyncGenerator<string> {
-  yield* new Bulk(service, read).run();
+export async function* createFromLines(
+  service: AssetService,
+  read: ReadBytes,
+  ids?: LineIds,
+): AsyncGenerator<string> {
+  yield* new Bulk(service, read, ids).run();
 }
 
 class Bulk {
   readonly #service: AssetService;
   readonly #read: ReadBytes;
+  readonly #ids: LineIds | undefined;
   readonly #lines = new LineSplitter(MAX_JSON_BODY_BYTES);
   #group = newGroup();
   /** Groups on their way, in order; each resolves to its answers. */
@@ -73,9 +80,10 @@ class Bulk {
   #reading: Promise<undefined> | undefined;
   #heldThreadAt = performance.now();
 
-  constructor(service: AssetService, read: ReadBytes) {
+  constructor(service: AssetService, read: ReadBytes, ids?: LineIds) {
     this.#service = service;
     this.#read = read;
+    this.#ids = ids;
   }
 
   async *run(): AsyncGenerator<string> {
@@ -123,7 +131,8 @@ class Bulk {
         throw new ServiceError("too_large", `The line is longer than ${MAX_JSON_BODY_BYTES} bytes.`);
       }
       const body = validate(createBody, parseJson(bytes, "The line"));
-      return { number, sizeBytes: bytes.length, asset: this.#service.newAsset(body) };
+      const asset = this.#service.newAsset(body, this.#ids?.of(number, bytes));
+      return { number, sizeBytes: bytes.length, asset };
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       return { number, sizeBytes: 0, error };
@@ -153,7 +162,7 @@ class Bulk {
 
   async #answers({ entries }: Group): Promise<string> {
     const assets = entries.flatMap(({ asset }) => asset ?? []);
-    const refused = await store(this.#service, assets);
+    const refused = await store(this.#service, assets, { mayBeThere: this.#ids !== undefined });
     return entries.map(({ number, asset, error }) => {
       const reason = error ?? (asset && refused.get(asset));
       if (reason) return refusal(number, reason);
@@ -187,9 +196,13 @@ class Bulk {
 }
 
 /** Stores assets; returns those that were refused, and why. */
-async function store(service: AssetService, assets: NewAsset[]): Promise<Map<NewAsset, ServiceError>> {
+async function store(
+  service: AssetService,
+  assets: NewAsset[],
+  options: { mayBeThere: boolean },
+): Promise<Map<NewAsset, ServiceError>> {
   try {
-    return await inTime(storeOrFail(service, assets));
+    return await inTime(storeOrFail(service, assets, options));
   } catch (error) {
     log.error("Lines of a bulk creation could not be stored: {error}", { error });
     const failure = error instanceof ServiceError ? error : unavailable(error);
@@ -197,7 +210,11 @@ async function store(service: AssetService, assets: NewAsset[]): Promise<Map<New
   }
 }
 
-async function storeOrFail({ assets: stored }: AssetService, assets: NewAsset[]) {
+async function storeOrFail(
+  { assets: stored }: AssetService,
+  assets: NewAsset[],
+  options: { mayBeThere: boolean },
+) {
   const refused = new Map<NewAsset, ServiceError>();
   // The id of an asset names it as well, so nobody else may take it for an asset id.
   const ids = await stored.idsThere(assets.flatMap((asset) => givenId(asset) ?? []));
@@ -205,7 +222,7 @@ async function storeOrFail({ assets: stored }: AssetService, assets: NewAsset[])
     if (ids.has(asset.document.asset_id)) refused.set(asset, takenId(asset.document.asset_id));
   }
   const rest = assets.filter((asset) => !refused.has(asset));
-  const outcomes = await stored.insertMany(rest);
+  const outcomes = await stored.insertMany(rest, options);
   for (const [n, asset] of rest.entries()) {
     const error = outcomes[n];
     if (error) refused.set(asset, error);

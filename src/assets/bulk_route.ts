@@ -6,7 +6,9 @@ import { ServiceError } from "../errors.ts";
 import type { AppEnv } from "../http/app.ts";
 import { BodyReader } from "../http/body_reader.ts";
 import { countIn } from "../http/exchange.ts";
+import { onceOf } from "../http/idempotency_key.ts";
 import { createFromLines } from "./bulk.ts";
+import { LineIds } from "./line_ids.ts";
 import type { AssetService } from "./service.ts";
 
 const log = getLogger(["assets-server", "assets"]);
@@ -36,6 +38,9 @@ export async function createAssets(
   const { req, env } = context;
   checkMediaType(req.header("Content-Type"));
   await checkDatabase(service);
+  // The lines are not among what tells the request from others: none of them has been read.
+  const once = onceOf(context, null);
+  const ids = once && await LineIds.begin(service.options.kv, once);
   const body = new BodyReader(req.raw.body ?? new Blob([]).stream(), {
     idleTimeoutMs,
     hasLength: req.header("Content-Length") !== undefined,
@@ -43,7 +48,7 @@ export async function createAssets(
   });
   env.signal = req.raw.signal;
   const read = async () => await body.read({ mayReuse: true }) ?? await endOf(env.signal);
-  const answers = createFromLines(service, read);
+  const answers = createFromLines(service, read, ids);
   const stream = answerStream(answers, {
     idleTimeoutMs,
     onBytes: (count) => env.bytesOut += count,

@@ -102,7 +102,9 @@ const operations: Operation[] = [
     access: "write",
     summary: "List many assets, streamed both ways",
     description:
-      "A body of `POST /asset` a line; each is answered by a line. A bad line does not stop the others.",
+      "A body of `POST /asset` a line; each is answered by a line. A bad line does not stop the others. With an " +
+      "`Idempotency-Key`, a line of the same number and content is done once.",
+    parameters: [idempotencyKey],
     body: {
       required: true,
       content: {

@@ -186,9 +186,8 @@ export class AssetService {
     return { kind: "elsewhere", url };
   }
 
-  /** An asset to be stored whose file lives elsewhere, or that has none, under a new id. */
-  newAsset(body: CreateBody): NewAsset {
-    const id = uuidV7();
+  /** An asset to be stored whose file lives elsewhere, or that has none, under an id that nobody knows yet. */
+  newAsset(body: CreateBody, id = uuidV7()): NewAsset {
     const url = body.asset_public_url ?? "";
     const assetId = body.asset_id || (url === "" ? id : "");
     const fileInfo = asJsonObject(body.asset_file_info);

@@ -191,18 +191,20 @@ export class Collection {
    * Adds many documents, each for itself, in few commits.
    *
    * @param documents under ids that were made for them
+   * @param options.mayBeThere the request may be a repeated one: what has an id that is there already was added before
    * @returns for each, in this order, why it was not added: `already_exists` if a unique value is taken, also by one before it,
    * or `too_large`; `undefined` if it was
    * @throws {ServiceError} `unavailable`; it is unknown then which were added
    */
   async insertMany(
     documents: readonly { id: string; document: JsonObject }[],
+    { mayBeThere = false } = {},
   ): Promise<(ServiceError | undefined)[]> {
     const outcomes: (ServiceError | undefined)[] = documents.map(() => undefined);
     const places = new Map<Insertion, number>();
     for (const [n, { id, document }] of documents.entries()) {
       try {
-        places.set({ id, next: this.#encode(document), isNewId: true }, n);
+        places.set({ id, next: this.#encode(document), isNewId: true, mayBeThere }, n);
       } catch (error) {
         if (!(error instanceof ServiceError)) throw error;
         outcomes[n] = error;

@@ -31,7 +31,7 @@ export type Insertion = Change & { next: NonNullable<Change["next"]>; isNewId: t
 
 /** What became of some insertions. */
 export interface InsertedGroup {
-  /** Those that are there now, of the commit with this versionstamp. */
+  /** Those that are there now, of the commit with this versionstamp. Those that were there before are in neither list. */
   inserted: Insertion[];
   versionstamp: string;
   /** Those that are not, with the value of theirs that is taken. */
@@ -66,17 +66,20 @@ export async function insertGroup(truth: Truth, group: readonly Insertion[]): Pr
   for (let tries = 0; left.length > 0;) {
     const done = await truth.commit(left);
     if (done) return { inserted: left, versionstamp: done.versionstamp, refused };
+    const there = await truth.idsThere(left.filter(({ mayBeThere }) => mayBeThere).map(({ id }) => id));
+    left = left.filter(({ id }) => !there.has(id));
     const unique = left.flatMap((insertion) => insertion.next.unique.map((value) => ({ insertion, value })));
     const holders = await truth.idsOf(unique.map(({ value }) => value));
     for (const [n, { insertion, value }] of unique.entries()) {
       const holder = holders[n];
       if (holder === undefined) continue;
+      if (holder === insertion.id && insertion.mayBeThere) continue;
       if (holder === insertion.id) return await alreadyThere(truth, left, refused);
       if (!refused.has(insertion)) refused.set(insertion, value);
     }
     const rest = left.filter((insertion) => !refused.has(insertion));
     // Where nothing is taken any more, somebody held a value for a moment.
-    if (rest.length === left.length && ++tries === MAX_TRIES) {
+    if (rest.length === left.length && there.size === 0 && ++tries === MAX_TRIES) {
       throw new ServiceError("unavailable", "Too many changes at once; try again.");
     }
     left = rest;
@@ -108,9 +111,10 @@ class CommitGroup {
     this.#maxChecks = maxChecks;
   }
 
-  takes({ id, next }: Insertion): boolean {
+  takes(insertion: Insertion): boolean {
     if (this.insertions.length === 0) return true;
-    const cost = costOf(id, next);
+    const { next } = insertion;
+    const cost = costOf(insertion);
     return this.#checks + cost.checks <= this.#maxChecks &&
       this.#mutations + cost.mutations <= MAX_MUTATIONS &&
       this.#keyBytes + cost.keyBytes <= MAX_KEY_BYTES && this.#bytes + cost.bytes <= MAX_COMMIT_BYTES &&
@@ -118,7 +122,7 @@ class CommitGroup {
   }
 
   add(insertion: Insertion): void {
-    const cost = costOf(insertion.id, insertion.next);
+    const cost = costOf(insertion);
     this.#checks += cost.checks;
     this.#mutations += cost.mutations;
     this.#keyBytes += cost.keyBytes;
@@ -128,10 +132,10 @@ class CommitGroup {
   }
 }
 
-function costOf(id: string, { bytes, unique }: Insertion["next"]) {
+function costOf({ id, next: { bytes, unique }, mayBeThere }: Insertion) {
   const documentKeys = 1 + piecesOf(bytes);
   let keyBytes = documentKeys * (KEY_OVERHEAD_BYTES + id.length);
-  let checks = 0;
+  let checks = mayBeThere ? 1 : 0;
   for (const { value } of unique) {
     // The key is in the check and in the mutation.
     keyBytes += 2 * (KEY_OVERHEAD_BYTES + Math.min(BYTES_PER_UNIT * value.length, MAX_VALUE_BYTES));

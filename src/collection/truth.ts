@@ -59,6 +59,8 @@ export interface Change {
   next?: { bytes: Uint8Array<ArrayBuffer>; unique: UniqueValue[] };
   /** The id was made for this change. */
   isNewId?: boolean;
+  /** The same change may have been made before, as a part of a request that is repeated. */
+  mayBeThere?: boolean;
 }
 
 /** The documents, unique values and change log of one collection. */
@@ -171,7 +173,7 @@ export class Truth {
     const { id, previous, next } = change;
     const at = this.#at(id);
     // Nobody else makes a document of a new id, so its key needs no check; a commit has a limited number of them.
-    if (previous || !change.isNewId) {
+    if (previous || !change.isNewId || change.mayBeThere) {
       operation.check({ key: at.key, versionstamp: previous?.versionstamp ?? null });
     }
     this.#moveUniqueValues(operation, change);
