@@ -1,7 +1,7 @@
 /** `Idempotency-Key` on every route that changes something: a request that is repeated with its key is done once. */
 import { assert, assertEquals } from "@std/assert";
 import { describeAssetsDb } from "../../src/assets/openapi.ts";
-import { asJsonObject, type JsonObject } from "../../src/collection/json.ts";
+import { asJsonObject } from "../../src/collection/json.ts";
 import { describeRegistry } from "../../src/registry/openapi.ts";
 import { assertError, assertStatus, at, created, send, textAt } from "./client.ts";
 import { json, startTestServer, type TestServer, uploadForm } from "./harness.ts";
