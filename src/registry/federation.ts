@@ -15,7 +15,8 @@ import { healthOf, type RecordedHealth } from "./health_records.ts";
 import { merge } from "./merge.ts";
 import { Places } from "./places.ts";
 import type { RegistryService } from "./service.ts";
-import { type Position, type SourceOutcome, SourceStream } from "./source_stream.ts";
+import type { SourceOutcome } from "./source_outcome.ts";
+import { type Position, SourceStream } from "./source_stream.ts";
 
 /** What federated searches work with. */
 export interface FederationOptions {
@@ -62,6 +63,8 @@ interface Source {
   stream?: SourceStream;
   /** How many documents of the answer are its own. */
   count: number;
+  /** How many of its documents another source had given, or gave as their owner. */
+  duplicates: number;
 }
 
 /** The federated searches of a registry. */
@@ -111,6 +114,7 @@ export class Federation {
         about,
         outcome: reason === undefined ? undefined : { status: "skipped", error: reason },
         count: 0,
+        duplicates: 0,
       });
     }
     return sources;
@@ -136,6 +140,7 @@ interface SearchOptions extends FederationOptions {
 export class Search implements DocumentStream {
   readonly documents: AsyncIterable<string>;
   readonly #options: SearchOptions;
+  readonly #startedAt = performance.now();
   #last: Position | undefined;
   #hasEnded = false;
 
@@ -152,16 +157,19 @@ export class Search implements DocumentStream {
     return encodeFederationCursor(this.#last, request.options.sort, absent);
   }
 
-  /** How every source did, those that were not asked included. */
+  /** How every source did, those that were not asked included; with `explain=true` also what each has done. */
   trailer(): JsonObject {
+    const { sources, request: { options: { explains } } } = this.#options;
     return {
-      sources: this.#options.sources.map((source) => ({
+      sources: sources.map((source) => ({
         asset_registry_id: source.asset_registry_id,
         asset_registry_name: source.asset_registry_name,
         asset_registry_public_url: source.url,
         count: source.count,
         ...outcomeOf(source),
+        ...explains && { explain: workOf(source) },
       })),
+      ...explains && { explain: { took_ms: tenths(performance.now() - this.#startedAt) } },
     };
   }
 
@@ -196,7 +204,12 @@ export class Search implements DocumentStream {
     try {
       for (const source of asked) source.stream = this.#open(source);
       const streams = asked.map((source) => ({ source, next: () => source.stream?.next() ?? nothing }));
-      for await (const { source: { source }, document } of merge(streams, this.#compare)) {
+      const merged = merge(streams, {
+        compare: this.#compare,
+        isByAge: this.#isByAge,
+        onDuplicate: ({ source }) => source.duplicates++,
+      });
+      for await (const { source: { source }, document } of merged) {
         request.signal.throwIfAborted();
         source.count++;
         yield { source, document };
@@ -256,9 +269,15 @@ export class Search implements DocumentStream {
     return url;
   }
 
-  readonly #compare = (a: Position, b: Position): number => {
+  /** A count needs no other order. */
+  get #isByAge(): boolean {
     const { sort, isCountOnly } = this.#options.request.options;
-    return (isCountOnly || !sort ? 0 : sort.compare(a.keys, b.keys)) || compareStrings(a.id, b.id);
+    return isCountOnly || !sort;
+  }
+
+  readonly #compare = (a: Position, b: Position): number => {
+    const { sort } = this.#options.request.options;
+    return (this.#isByAge || !sort ? 0 : sort.compare(a.keys, b.keys)) || compareStrings(a.id, b.id);
   };
 }
 
@@ -270,6 +289,17 @@ function fieldsToAsk(fields: string, sort: string | undefined): string {
   return [...new Set([...fields.split(",").map((field) => field.trim()), "assets_db_id", ...sortedBy])].join(
     ",",
   );
+}
+
+/** What a source has done; of one that was not asked, nothing. */
+function workOf({ stream, duplicates }: Source): JsonObject {
+  const { requests = 0, bytes = 0, documents = 0, firstMs, endMs } = stream?.work ?? {};
+  const times = { first_ms: tenths(firstMs), took_ms: tenths(endMs) };
+  return { requests, bytes, documents, duplicates, ...times };
+}
+
+function tenths(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms * 10) / 10;
 }
 
 function outcomeOf({ outcome, stream }: Source): SourceOutcome {

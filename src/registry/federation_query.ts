@@ -5,7 +5,7 @@ import { ServiceError } from "../errors.ts";
 import { readJsonBody } from "../http/json_body.ts";
 import { readQueryOptions, sendCount, sendDocuments } from "../http/query_answer.ts";
 import type { Federation } from "./federation.ts";
-import { HOP_HEADER } from "./source_stream.ts";
+import { HOP_HEADER } from "./source_outcome.ts";
 
 /**
  * Answers a federated search: the filter is the body, the rest the query string, as on an Assets DB. What is wrong with them

@@ -11,10 +11,19 @@ export interface Merged<S> {
 type Stream = Pick<SourceStream, "next">;
 
 /**
- * How many identities are remembered. Assets that come from several nodes of one KV stand side by side in the order, unless
- * the nodes see different versions of one at the moment.
+ * How many identities are remembered where documents are sorted by their values. Assets that come from several nodes of one KV
+ * stand side by side in the order, unless the nodes see different versions of one at the moment; by age they always do.
  */
 const MAX_REMEMBERED = 50_000;
+
+/** What a merge goes by. */
+export interface MergeOptions<S> {
+  compare: (a: Position, b: Position) => number;
+  /** The order is that of the ids. */
+  isByAge: boolean;
+  /** Told of each document that is left out, by its source. */
+  onDuplicate?: (source: S) => void;
+}
 
 /**
  * Merges streams that are each in the order of `compare`, strictly. One document of each is held.
@@ -23,7 +32,7 @@ const MAX_REMEMBERED = 50_000;
  */
 export async function* merge<S extends Stream>(
   sources: S[],
-  compare: (a: Position, b: Position) => number,
+  { compare, isByAge, onDuplicate = () => {} }: MergeOptions<S>,
 ): AsyncGenerator<Merged<S>> {
   const heads = new Heads<S>(compare);
   const recent = new Recent(MAX_REMEMBERED);
@@ -31,8 +40,11 @@ export async function* merge<S extends Stream>(
   for (const [order, source] of sources.entries()) heads.add(source, order, firsts[order]);
   for (let first = heads.take(); first; first = heads.take()) {
     const same = [first, ...heads.takeSame(first.document)];
-    const { source, document } = same.find((head) => head.document.isFromOwner) ?? first;
-    if (recent.add(document.identity)) yield { source, document };
+    const chosen = same.find((head) => head.document.isFromOwner) ?? first;
+    const { source, document } = chosen;
+    const isNew = isByAge || recent.add(document.identity);
+    for (const head of same) if (head !== chosen || !isNew) onDuplicate(head.source);
+    if (isNew) yield { source, document };
     for (const head of same) heads.add(head.source, head.order, await head.source.next());
   }
 }

@@ -51,6 +51,14 @@ const source = z.strictObject({
   status: z.enum(["ok", "error", "timeout", "skipped"]),
   count: z.int().meta({ description: "Of its documents in this answer." }),
   error: z.string().optional(),
+  explain: z.strictObject({
+    requests: z.int().meta({ description: "One for each page." }),
+    bytes: z.int(),
+    documents: z.int().meta({ description: "What came, also what was not wanted in the end." }),
+    duplicates: z.int().meta({ description: "What another source gave instead." }),
+    first_ms: z.number().nullable().meta({ description: "Until its first document." }),
+    took_ms: z.number().nullable().meta({ description: "Until its end." }),
+  }).optional().meta({ description: "With `explain=true`: what it has done." }),
 });
 
 const shownEntry = z.strictObject({ ...entrySchema.shape, health: entryHealth.optional() });
@@ -93,6 +101,7 @@ const answers = {
     data: z.array(foundAsset),
     ...page,
     sources: z.array(source),
+    explain: z.strictObject({ took_ms: z.number() }).optional(),
   }),
 };
 

@@ -6,12 +6,10 @@
  */
 import { isJsonObject, type Json, type JsonObject } from "../collection/json.ts";
 import type { SortValues } from "../collection/order.ts";
-import { ServiceError } from "../errors.ts";
-import { type GuardedClient, type GuardedResponse, readText } from "./guarded_client.ts";
+import type { GuardedClient, GuardedResponse } from "./guarded_client.ts";
 import { Patience } from "./patience.ts";
-
-/** The header of a request that a registry sends on behalf of another; a registry that gets it does not answer. */
-export const HOP_HEADER = "X-Assets-Federation-Hop";
+import { HOP_HEADER, outcomeOf, refusal, SourceError, type SourceOutcome } from "./source_outcome.ts";
+import { TextLines } from "./text_lines.ts";
 
 /** The place of a document in the order of a search. */
 export interface Position {
@@ -31,10 +29,17 @@ export interface SourceDocument {
   text: string;
 }
 
-/** How a source did. */
-export interface SourceOutcome {
-  status: "ok" | "error" | "timeout" | "skipped";
-  error?: string;
+/** What a source has done so far, for `explain=true`. */
+export interface SourceWork {
+  /** How often it was asked: once for each page. */
+  requests: number;
+  bytes: number;
+  /** How many documents came, those included that were not wanted in the end. */
+  documents: number;
+  /** When its first document came, in milliseconds since it was asked. */
+  firstMs?: number;
+  /** When it had nothing more to give, or failed. */
+  endMs?: number;
 }
 
 /** What makes a stream. */
@@ -57,8 +62,11 @@ export interface SourceStreamOptions {
   signal: AbortSignal;
 }
 
-/** The longest line: an asset has at most 256 KiB, which escapes can make longer. */
-const MAX_LINE_CHARACTERS = 2 * 1024 * 1024;
+/** The longest line: an asset has at most 256 KiB, which escapes for what is not ASCII can make longer. */
+const MAX_LINE_CHARACTERS = 1024 * 1024;
+
+/** The longest id of an asset or of an Assets DB: many are remembered, to find what comes twice. Ours have 36 as a rule. */
+const MAX_ID_CHARACTERS = 256;
 
 /** An Assets DB takes no document that is nested deeper. */
 const MAX_DEPTH = 100;
@@ -72,29 +80,17 @@ const READ_AHEAD_CHARACTERS = 128 * 1024;
 /** So many lines that were taken are removed at once. */
 const COMPACT_AFTER = 256;
 
-/** The most bytes that are read of an error. */
-const MAX_ERROR_BYTES = 64 * 1024;
-
-/** A source that does not do as an Assets DB does. */
-class SourceError extends Error {
-  readonly status: SourceOutcome["status"];
-
-  constructor(message: string, status: SourceOutcome["status"] = "error") {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** The stream of one source. It begins to read at once. */
 export class SourceStream {
   outcome: SourceOutcome = { status: "ok" };
+  readonly work: SourceWork = { requests: 0, bytes: 0, documents: 0 };
+  readonly #startedAt = performance.now();
   readonly #options: SourceStreamOptions;
   readonly #abort = new AbortController();
   readonly #patience: Patience;
   #lines: string[] = [];
   #next = 0;
   #heldCharacters = 0;
-  #receivedBytes = 0;
   #hasEnded = false;
   #isClosed = false;
   #last: Position | undefined;
@@ -151,7 +147,7 @@ export class SourceStream {
     const { keysOf, compare, show, assetsDbId } = this.#options;
     try {
       const parsed: Json = JSON.parse(line);
-      if (!isJsonObject(parsed) || typeof parsed.id !== "string" || typeof parsed.assets_db_id !== "string") {
+      if (!isJsonObject(parsed) || !isId(parsed.id) || !isId(parsed.assets_db_id)) {
         throw new SourceError("It answered a line that is no asset with its ids.");
       }
       if (isTooDeep(parsed)) {
@@ -201,6 +197,7 @@ export class SourceStream {
   async #ask(cursor: string | undefined): Promise<GuardedResponse> {
     const { client, url: base, token, filter } = this.#options;
     const url = new URL(base);
+    this.work.requests++;
     if (cursor !== undefined) url.searchParams.set("cursor", cursor);
     const response = await client.send(url, {
       method: "POST",
@@ -223,22 +220,18 @@ export class SourceStream {
 
   /** Reads a page into the lines ahead. Returns how many it had. */
   async #readPage(response: GuardedResponse): Promise<number> {
-    const decoder = new TextDecoder();
     const chunks = response.body[Symbol.asyncIterator]();
-    let rest = "";
+    const text = new TextLines();
     let count = 0;
     try {
       for (;;) {
         const { value, done } = await this.#patience.spend(() => chunks.next());
-        const text = rest + (done ? decoder.decode() : decoder.decode(value, { stream: true }));
-        const pieces = text.split("\n");
-        rest = done ? "" : pieces.pop() ?? "";
-        const lines = pieces.filter((piece) => piece !== "");
-        if (rest.length > MAX_LINE_CHARACTERS) throw new SourceError("It answered a line that is too long.");
-        this.#receivedBytes += value?.length ?? 0;
-        if (this.#receivedBytes > MAX_BYTES) {
-          throw new SourceError(`It answered more than ${MAX_BYTES} bytes.`);
+        const lines = done ? text.end() : text.take(value);
+        if (text.openCharacters > MAX_LINE_CHARACTERS) {
+          throw new SourceError("It answered a line that is too long.");
         }
+        this.work.bytes += value?.length ?? 0;
+        if (this.work.bytes > MAX_BYTES) throw new SourceError(`It answered more than ${MAX_BYTES} bytes.`);
         this.#patience.earn(lines.length, value?.length ?? 0);
         count += lines.length;
         this.#add(lines);
@@ -255,7 +248,10 @@ export class SourceStream {
       this.#lines.push(line);
       this.#heldCharacters += line.length;
     }
-    if (lines.length > 0) this.#onLines();
+    if (lines.length === 0) return;
+    this.work.documents += lines.length;
+    this.work.firstMs ??= this.#elapsedMs();
+    this.#onLines();
   }
 
   async #room(): Promise<void> {
@@ -270,11 +266,20 @@ export class SourceStream {
     this.close();
   }
 
+  #elapsedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
   #end(): void {
+    this.work.endMs ??= this.#elapsedMs();
     this.#hasEnded = true;
     this.#onLines();
     this.#onRoom();
   }
+}
+
+function isId(value: Json | undefined): value is string {
+  return typeof value === "string" && value.length <= MAX_ID_CHARACTERS;
 }
 
 /** Walks without recursion, since it is here to find what is too deep for it. */
@@ -285,36 +290,4 @@ function isTooDeep(document: JsonObject): boolean {
     level = level.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : []);
   }
   return false;
-}
-
-/** Why a source did not answer with documents. */
-async function refusal(response: GuardedResponse): Promise<SourceError> {
-  const { status } = response;
-  if (response.header(HOP_HEADER.toLowerCase()) !== undefined) {
-    response.close();
-    return new SourceError("It is a registry, not an Assets DB.", "skipped");
-  }
-  const text = await readText(response, MAX_ERROR_BYTES).catch(() => "");
-  return new SourceError(`It answered ${status}${sentenceIn(text)}.`);
-}
-
-/** What an error envelope says, if it is one. */
-function sentenceIn(text: string): string {
-  try {
-    const body: unknown = JSON.parse(text);
-    if (!isJsonObject(body) || typeof body.error !== "string") return "";
-    return `: ${body.error.slice(0, 300).replace(/\.$/, "")}`;
-  } catch {
-    return "";
-  }
-}
-
-function outcomeOf(error: unknown, timeoutMs: number, isLate: boolean): SourceOutcome {
-  if (isLate) return { status: "timeout", error: `It did not answer within ${timeoutMs / 1000} s.` };
-  if (error instanceof SourceError) return { status: error.status, error: error.message };
-  if (error instanceof ServiceError) return { status: "error", error: error.message };
-  return {
-    status: "error",
-    error: `It could not be reached: ${error instanceof Error ? error.message : error}.`,
-  };
 }

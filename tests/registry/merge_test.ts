@@ -21,9 +21,9 @@ function document(id: string, more: Partial<SourceDocument> = {}): SourceDocumen
 
 const compare = (a: Position, b: Position) => a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 
-async function take(streams: ReturnType<typeof stream>[]): Promise<string[]> {
+async function take(streams: ReturnType<typeof stream>[], { isByAge = false } = {}): Promise<string[]> {
   const taken: string[] = [];
-  for await (const { source, document } of merge(streams, compare)) {
+  for await (const { source, document } of merge(streams, { compare, isByAge })) {
     taken.push(`${document.text}@${source.name}`);
   }
   return taken;
@@ -46,6 +46,13 @@ Deno.test("merge() gives what several streams have once, from the owner if it is
   const b = stream("b", [document("1"), document("2", owned), document("4")]);
   const c = stream("c", [document("2"), document("3", owned), document("4")]);
   assertEquals(await take([a, b, c]), ["1@a", "2@b", "3@c", "4@b"]);
+});
+
+Deno.test("merge() by age remembers nothing, and gives what several streams have once", async () => {
+  const ids = ["1", "2", "3", "5"];
+  const streams = ["a", "b", "c"].map((name) => stream(name, ids.map((id) => document(id))));
+  streams.push(stream("d", [document("2"), document("4")]));
+  assertEquals(await take(streams, { isByAge: true }), ["1@a", "2@a", "3@a", "4@d", "5@a"]);
 });
 
 Deno.test("merge() gives an asset once although two nodes see different versions of it", async () => {

@@ -40,6 +40,10 @@ Deno.test("A source that does not do as an Assets DB does is an error with a sen
     [/no asset/, () => new Response("5\n", NDJSON)],
     [/no asset/, () => new Response(line({ asset_name: "without an id" }), NDJSON)],
     [/no asset/, () => new Response(line({ id: "x", asset_name: "without an owner" }), NDJSON)],
+    // Many ids are remembered, so each must be short.
+    [/no asset/, () => new Response(line({ id: "x".repeat(257), assets_db_id: "x" }), NDJSON)],
+    [/no asset/, () => new Response(line({ id: "x", assets_db_id: "x".repeat(257) }), NDJSON)],
+    [/no asset/, () => new Response("\0\xff\n", NDJSON)],
     [/too deep/, () => new Response(`{"id":"x","assets_db_id":"x","asset_metadata":${deep}}\n`, NDJSON)],
     [/order/, () => ndjson([fakeAsset(2), fakeAsset(1)])],
     [/order/, () => ndjson([fakeAsset(1), fakeAsset(1)])],

@@ -11,6 +11,7 @@ import {
   send,
   textAt,
 } from "./client.ts";
+import { asJsonObject } from "../../src/collection/json.ts";
 import { startFake } from "./fake_server.ts";
 import {
   add,
@@ -84,6 +85,44 @@ Deno.test("The query string of an Assets DB works: sort, fields, include, limit,
   const counted = await search(registry, { asset_name: { $ne: "n3" } }, "?count=only&limit=1");
   assertEquals([counted.body.data, counted.body.count], [[], 5]);
   assertEquals([sourceOf(counted, "db-0").count, sourceOf(counted, "db-1").count], [2, 3]);
+});
+
+Deno.test("explain=true says what each source did, in NDJSON in the last line", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "federation-test-" });
+  try {
+    const db = `${folder}/shared.kv`;
+    await using registry = await startRegistry();
+    await using owner = await startTestServer({ db, assetsDbId: "owner" });
+    await using second = await startTestServer({ db, assetsDbId: "second" });
+    for (let n = 0; n < 3; n++) await add(owner, `n${n}`);
+    // With its own change it has those before.
+    await add(second, "own");
+    await federate(registry, [owner, second]);
+    await register(registry, "none", "");
+    const explained = assertStatus(await search(registry, {}, "?explain=true"), 200);
+    const of = (id: string) => asJsonObject(sourceOf(explained, id).explain);
+    assertEquals([of("db-0").requests, of("db-0").documents, of("db-0").duplicates], [1, 3, 0]);
+    assertEquals([of("db-1").requests, of("db-1").documents, of("db-1").duplicates], [1, 4, 3]);
+    assert(Number(of("db-0").bytes) > 300 && Number(of("db-0").first_ms) > 0);
+    assert(Number(of("db-0").first_ms) <= Number(of("db-0").took_ms));
+    assertEquals(of("none"), {
+      requests: 0,
+      bytes: 0,
+      documents: 0,
+      duplicates: 0,
+      first_ms: null,
+      took_ms: null,
+    });
+    assert(Number(at(explained.body, "explain.took_ms")) > 0);
+    const ndjson = await search(registry, {}, "?explain=true&limit=2", { Accept: "application/x-ndjson" });
+    const last = asJsonObject(JSON.parse(ndjson.text.trimEnd().split("\n").at(-1) ?? ""));
+    assertEquals(keysOf(last), ["explain", "next_cursor", "sources"]);
+    const counted = assertStatus(await search(registry, {}, "?count=only&explain=true"), 200);
+    assertEquals([counted.body.count, keysOf(counted.body).includes("explain")], [4, true]);
+    assertEquals(keysOf((await search(registry, {})).body), ["data", "sources", "success"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("What is wrong with a search is 400 before anything is sent", async () => {
