@@ -1,52 +1,27 @@
 /** Several registries on one KV across a network (denokv): who probes what, and what happens when one dies. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { minioPath } from "../../scripts/services/minio.ts";
-import { freePorts, ServiceFolder } from "../../scripts/services/processes.ts";
+import { startDenokv } from "../../scripts/services/denokv.ts";
 import { assertStatus, send } from "../server/client.ts";
 import { startFake } from "../server/fake_server.ts";
 import { json } from "../server/harness.ts";
 import { startProcess } from "../server/subprocess.ts";
 
-// Beside the other programs that install.sh builds.
-const DENOKV = join(minioPath(), "..", "denokv");
-const ignore = !await Deno.stat(DENOKV).then(() => true, () => false);
-
-const TOKEN = "a-token-of-this-test-alone";
-
-async function startDenokv(folder: ServiceFolder): Promise<string> {
-  const [port] = freePorts(1);
-  const url = `http://127.0.0.1:${port}`;
-  const running = await folder.start({
-    name: "denokv",
-    command: DENOKV,
-    args: ["--sqlite-path", join(folder.path, "kv.sqlite"), "serve", "--addr", `127.0.0.1:${port}`],
-    env: { DENO_KV_ACCESS_TOKEN: TOKEN },
-  });
-  await folder.untilItAnswers(running, async (signal) => {
-    // It takes POST alone; that it says so is enough.
-    const { status, body } = await fetch(url, { signal });
-    await body?.cancel();
-    return new Response(null, { status: status === 405 ? 200 : status });
-  });
-  return url;
-}
-
 const sentence =
   "Registries that share a KV: each entry has one prober, and a killed node's entries go to another";
 
-Deno.test(sentence, { ignore }, async () => {
-  const folder = await ServiceFolder.open("registry-nodes");
+Deno.test(sentence, async () => {
+  await using denokv = await startDenokv();
+  const folder = await Deno.makeTempDir({ prefix: "registry-nodes-" });
   const probes: { path: string; at: number }[] = [];
   await using fake = startFake((request) => {
     probes.push({ path: new URL(request.url).pathname, at: performance.now() });
     return Response.json({ success: true, message: "healthy" });
   });
-  const db = await startDenokv(folder);
   const start = (name: string) =>
     startProcess(
-      ["--mode", "registry", "--db", db, "--data-dir", join(folder.path, name), "--health-interval", "1s"],
-      { env: { DENO_KV_ACCESS_TOKEN: TOKEN } },
+      ["--mode", "registry", "--db", denokv.url, "--data-dir", join(folder, name), "--health-interval", "1s"],
+      { env: { DENO_KV_ACCESS_TOKEN: denokv.token } },
     );
   const a = await start("a");
   const b = await start("b");
@@ -76,7 +51,7 @@ Deno.test(sentence, { ignore }, async () => {
   } finally {
     if (!isKilled) await a.end("SIGKILL");
     await b.end("SIGTERM");
-    await folder.stop();
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
