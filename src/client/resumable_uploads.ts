@@ -42,6 +42,20 @@ export class ResumableUploads {
   }
 
   /**
+   * Finds out, before a large file is read, whether the server is there and lets us upload.
+   *
+   * @throws {ClientError} `unreachable`, `unauthenticated`, `forbidden`, `route_not_found`, …
+   */
+  async check({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    try {
+      // It needs the same right as an upload, and no upload has this id.
+      await this.#connection.send(uploadPath("none"), { method: "DELETE", headers: PROTOCOL, signal });
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.code !== "not_found") throw error;
+    }
+  }
+
+  /**
    * Begins an upload. An empty file is an asset at once.
    *
    * @throws {ClientError} `already_exists`, `invalid_request`, `too_large`

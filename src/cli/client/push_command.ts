@@ -99,6 +99,8 @@ async function push(paths: string[], flags: PushFlags, signal: AbortSignal): Pro
     }
     return;
   }
+  // Before all the files are read for their checksums.
+  await client.uploads.check({ signal });
   const states = savedStates("uploads");
   await states.removeOld();
   await new Batch(files, { client, states, pieceBytes, signal }, flags.json ?? false).run(parallel);

@@ -217,6 +217,26 @@ Deno.test("push says in one line that the server is away, or does not know the t
   );
 });
 
+Deno.test("push asks for the server and the right to write before it reads a large file", async () => {
+  await using server = await startTestServer({ authWriteToken: "right", authReadToken: "reader" });
+  await using user = await User.create(server);
+  await user.write("a.bin", "");
+  // A hole, which takes no room: its checksum would take minutes.
+  await Deno.truncate(`${user.folder}/a.bin`, 200 * 1024 * MIB);
+  const url = refusedUrl();
+  const tries: [string[], string][] = [
+    [["--server", url], "connection refused"],
+    [["--token", "wrong"], "--token"],
+    [["--token", "reader"], "may write"],
+  ];
+  for (const [flags, word] of tries) {
+    const { child, said } = user.start(["push", "a.bin", ...flags]);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    assertOneLine(await said, 1, word);
+    clearTimeout(timer);
+  }
+});
+
 /** The states that the user's uploads have left. */
 async function statesOf(user: User): Promise<string[]> {
   const folder = `${user.home}/.local/state/assets-server/uploads`;
