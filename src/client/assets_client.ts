@@ -17,6 +17,7 @@ import {
 import { textOf, textsOf } from "./reading.ts";
 import { ResumableUploads } from "./resumable_uploads.ts";
 import { ServiceClient } from "./service_client.ts";
+import { type StreamedFile, streamedForm } from "./streamed_form.ts";
 
 /** What a change may say beside its body. */
 export interface ChangeOptions {
@@ -84,6 +85,23 @@ export class AssetsClient extends ServiceClient {
       timeoutMs: 0,
     };
     const { body } = await this.connection.json("/upload_asset", request);
+    return { id: textOf(body.asset_id), asset: readAsset(dataOf(body)) };
+  }
+
+  /** `POST /upload_asset` of a file that is not at hand as a whole, such as one that another server sends. */
+  async uploadStream(
+    file: StreamedFile,
+    metadata: JsonObject,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<{ id: string; asset: Asset }> {
+    const { body: form, contentType } = streamedForm(file, metadata);
+    const { body } = await this.connection.json("/upload_asset", {
+      method: "POST",
+      body: form,
+      headers: { "Content-Type": contentType },
+      signal,
+      timeoutMs: 0,
+    });
     return { id: textOf(body.asset_id), asset: readAsset(dataOf(body)) };
   }
 

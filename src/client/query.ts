@@ -76,6 +76,12 @@ export async function* queryStream(
     signal,
   });
   if (!response.body) return;
+  if (!isNdjson(response)) {
+    // AIOSv1's Python services know one form of answer.
+    const text = await connection.read(() => response.text(), signal);
+    yield* listOf(connection.parse(text, response));
+    return;
+  }
   const lines = linesOf(response.body);
   try {
     while (true) {
@@ -90,6 +96,10 @@ export async function* queryStream(
   } finally {
     await lines.return().catch(() => {});
   }
+}
+
+function isNdjson({ headers }: Response): boolean {
+  return /^application\/x-ndjson\b/.test(headers.get("Content-Type") ?? "");
 }
 
 /** How many match. */

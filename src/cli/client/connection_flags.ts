@@ -53,17 +53,23 @@ export function withConnection(command: Command, source: ServerSource = ASSETS_S
  */
 export function connectionOf(
   flags: ConnectionFlags,
-  options: { source?: ServerSource; signal?: AbortSignal } = {},
+  options: { source?: ServerSource; signal?: AbortSignal; isFrom?: boolean } = {},
   environment = (name: string) => Deno.env.get(name),
 ): ConnectionOptions {
   const { variables, fallback } = options.source ?? ASSETS_SERVER;
   const variable = variables.find((name) => environment(name));
   const server = flags.server ?? (variable && environment(variable)) ?? fallback(environment);
-  const named = flags.server === undefined && variable !== undefined ? variable : "--server";
-  const token = flags.token ?? (environment("ASSETS_TOKEN") || undefined);
+  const named = options.isFrom
+    ? "--from"
+    : flags.server === undefined && variable !== undefined
+    ? variable
+    : "--server";
+  // A token is for one server alone.
+  const token = flags.token ?? (options.isFrom ? undefined : environment("ASSETS_TOKEN") || undefined);
   // RFC 6750 §2.1, and a little more: what cannot be in a header would fail without a word on the token.
   if (token !== undefined && !/^[!-~]+$/.test(token)) {
-    throw new ConfigError(`${flags.token === undefined ? "ASSETS_TOKEN" : "--token"} is no bearer token`);
+    const source = options.isFrom ? "--from-token" : flags.token === undefined ? "ASSETS_TOKEN" : "--token";
+    throw new ConfigError(`${source} is no bearer token`);
   }
   return { server: checkedUrl(server, named), token, signal: options.signal };
 }

@@ -4,7 +4,9 @@ import { AssetsClient } from "../../client/assets_client.ts";
 import { ClientError } from "../../client/client_error.ts";
 import type { SearchSource } from "../../client/query.ts";
 import type { JsonObject } from "../../collection/json.ts";
+import { ConfigError } from "../config.ts";
 import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
+import { type CopiedAsset, copyAssets } from "./copy_assets.ts";
 import { explain } from "./explain.ts";
 import { ASSET_WORDS, filterOf } from "./filter_words.ts";
 import { type ImportedLine, importLines } from "./import_lines.ts";
@@ -18,6 +20,8 @@ import { print, printable, writeAll } from "./terminal.ts";
 
 interface ImportFlags extends ConnectionFlags {
   skipExisting?: boolean;
+  from?: string;
+  fromToken?: string;
 }
 
 interface ExportFlags extends ConnectionFlags {
@@ -28,24 +32,36 @@ interface ExportFlags extends ConnectionFlags {
 export function addImportCommand(program: Command): void {
   withConnection(
     program.command("import")
-      .summary("create assets from NDJSON")
+      .summary("create assets from NDJSON, or copy them with their files from another server")
       .description(
-        "Creates an asset for each line of NDJSON, which is what export writes. Files stay where they are.",
+        "Creates an asset for each line of NDJSON, which is what export writes; files stay where they are then. " +
+          "With --from, copies assets and their files from another server.",
       )
-      .argument("<file>", "the NDJSON, - for standard input")
+      .argument("[source...]", "a file of NDJSON, - for standard input; with --from, words as in search")
       .option("--skip-existing", "count what is there already as done, so that an import can be repeated")
+      .option("--from <URL>", "the server to copy from: an assets-server, or AIOSv1's Python service")
+      .option("--from-token <token>", "its bearer token [ASSETS_FROM_TOKEN]")
       .addHelpText(
         "after",
         `
 A line that is refused is named on standard error and does not stop the others; the exit code is 1 then.
---json prints what became of each line.
+--json prints what became of each line, or of each asset.
+
+A copy streams each file, four at a time, and compares sizes and checksums. Assets keep their ids, names, versions and
+metadata. What is there already is left alone, so the same command goes on where an earlier one ended.
 
 Examples:
   assets-server import assets.ndjson
+  assets-server import --from http://assets-registry:4000                    everything, files included
+  assets-server import --from http://other:4000 tags=nlp --server http://new:4000
   assets-server export --server http://old:4000 | assets-server import - --server http://new:4000 --skip-existing`,
       )
-      .action(async (file: string, flags: ImportFlags) => {
-        await interruptible((signal) => importFile(file, flags, signal));
+      .action(async (sources: string[], flags: ImportFlags) => {
+        await interruptible((signal) =>
+          flags.from === undefined
+            ? importFile(fileOf(sources), flags, signal)
+            : copyFrom(flags.from, sources, flags, signal)
+        );
       }),
   );
 }
@@ -69,6 +85,47 @@ Examples:
         await interruptible((signal) => exportAll(words, flags, signal));
       }),
   );
+}
+
+function fileOf(sources: string[]): string {
+  const [file] = sources;
+  if (file !== undefined && sources.length === 1) return file;
+  throw new ConfigError(
+    "import needs one file of NDJSON, or - for standard input; --from <URL> copies from another server",
+  );
+}
+
+async function copyFrom(from: string, words: string[], flags: ImportFlags, signal: AbortSignal) {
+  const token = flags.fromToken ?? (Deno.env.get("ASSETS_FROM_TOKEN") || undefined);
+  const target = new AssetsClient(connectionOf(flags, { signal }));
+  const source = new AssetsClient(connectionOf({ server: from, token }, { signal, isFrom: true }));
+  if (source.server === target.server) {
+    throw new ConfigError(`--from and --server are the same, ${source.server}`);
+  }
+  const totals = { copied: 0, skipped: 0, failed: 0 };
+  await using progress = new Progress({ isQuiet: flags.json && Deno.stdout.isTerminal() });
+  try {
+    await copyAssets({ source, target, signal, progress }, filterOf(words, ASSET_WORDS), async (asset) => {
+      totals[asset.status]++;
+      if (flags.json) await print(`${JSON.stringify(copiedFacts(asset))}\n`);
+      else if (asset.status === "copied") await progress.say(`${printable(asset.name)}\n`, print);
+      if (asset.error !== undefined) {
+        await progress.say(`${printable(asset.name)}: ${printable(asset.error)}\n`);
+      }
+    });
+  } catch (error) {
+    const done = `${count(totals.copied, "asset")} copied so far; the same command goes on from there.`;
+    if (signal.aborted) throw new Interrupted(`Interrupted. ${done}`);
+    throw totals.copied > 0 || totals.skipped > 0 ? new Error(`${explain(error)} ${done}`) : error;
+  }
+  const { copied, skipped, failed } = totals;
+  const rest = skipped > 0 ? `, ${skipped} were there already` : "";
+  await progress.say(`${count(copied, "asset")} copied${rest}\n`);
+  if (failed > 0) throw new Error(`${count(failed, "asset")} could not be copied.`);
+}
+
+function copiedFacts({ name, status, sizeBytes, error }: CopiedAsset) {
+  return { uri: name, status, size: sizeBytes, error };
 }
 
 async function importFile(path: string, flags: ImportFlags, signal: AbortSignal): Promise<void> {
