@@ -1,6 +1,6 @@
 /** `assets-server pull`: files come down, whole and verified. */
 import type { Command } from "commander";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Asset } from "../../assets/schema.ts";
 import { AssetsClient } from "../../client/assets_client.ts";
 import { ConfigError } from "../config.ts";
@@ -16,6 +16,7 @@ import { note, print, printable } from "./terminal.ts";
 
 interface PullFlags extends ConnectionFlags {
   output?: string;
+  tree?: boolean;
   force?: boolean;
 }
 
@@ -27,7 +28,9 @@ Examples:
   assets-server pull llama/config.json:3.1-base                 ./config.json
   assets-server pull greeting:1.0-initial -o copy.txt
   assets-server pull policy:2-stable -o - | jq .rules
-  assets-server pull a:1-x b:1-x -o models/                     a folder for several`;
+  assets-server pull a:1-x b:1-x -o models/                     a folder for several
+  assets-server search 'name=llama/*' version=3.1 | cut -f1 | xargs -d '\\n' assets-server pull --tree -o models/
+                                                                a folder that was pushed, as models/llama/…`;
 
 /** Adds the command. */
 export function addPullCommand(program: Command): void {
@@ -40,6 +43,7 @@ export function addPullCommand(program: Command): void {
         "-o, --output <file>",
         "the file or folder to write, - for standard output (default: the file's own name)",
       )
+      .option("--tree", "name each file by the path that its asset's name is, below the folder of --output")
       .option("--force", "replace a file that is there")
       .addHelpText("after", EXAMPLES)
       .action(async (uris: string[], flags: PullFlags) => {
@@ -51,6 +55,7 @@ export function addPullCommand(program: Command): void {
 async function pull(uris: string[], flags: PullFlags, signal: AbortSignal): Promise<void> {
   if (flags.output === "") throw new ConfigError("--output must not be empty");
   if (flags.output === "-" && uris.length > 1) throw new ConfigError("--output - takes one file at a time");
+  if (flags.output === "-" && flags.tree) throw new ConfigError("--tree makes files, --output - does not");
   const client = new AssetsClient(connectionOf(flags, { signal }));
   await savedStates("downloads").removeOld();
   for (const uri of uris) await pullOne(client, uri, { ...flags, isOneOfMany: uris.length > 1, signal });
@@ -123,7 +128,12 @@ function fileOf(asset: Asset, uri: string): PulledFile {
 }
 
 /** The file to be written. */
-async function pathFor(asset: Asset, { output, isOneOfMany }: PullOptions): Promise<string> {
+async function pathFor(asset: Asset, { output, tree, isOneOfMany }: PullOptions): Promise<string> {
+  if (tree) {
+    const path = join(output ?? ".", ...asset.asset_name.split(/[/\\]/).map(safeName).filter(Boolean));
+    await Deno.mkdir(dirname(path), { recursive: true });
+    return path;
+  }
   if (output === undefined) return localName(asset);
   const isFolder = /[/\\]$/.test(output) || isOneOfMany ||
     await Deno.stat(output).then(({ isDirectory }) => isDirectory, () => false);
@@ -132,14 +142,18 @@ async function pathFor(asset: Asset, { output, isOneOfMany }: PullOptions): Prom
   return join(output, localName(asset));
 }
 
-/** A name that a server gives must not lead out of the folder, nor hide. */
 function localName({ asset_file_info, asset_name, asset_id }: Asset): string {
   for (const name of [asset_file_info.file_name, asset_name]) {
     if (typeof name !== "string") continue;
-    const safe = basename(name.replaceAll("\\", "/")).replace(/[\p{Cc}<>:"|?*]/gu, "_").replace(/^\.+/, "");
+    const safe = safeName(basename(name.replaceAll("\\", "/")));
     if (safe !== "") return safe;
   }
   return asset_id || "asset";
+}
+
+/** A name that a server gives must not lead out of the folder, nor hide. */
+function safeName(name: string): string {
+  return name.replace(/[\p{Cc}<>:"|?*]/gu, "_").replace(/^\.+/, "");
 }
 
 /** Whether the file is there already. Another one in its place is an error, unless it may be replaced. */

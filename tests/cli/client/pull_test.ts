@@ -68,6 +68,24 @@ Deno.test("pull keeps to its folder whatever the server calls the file", async (
   ]);
 });
 
+Deno.test("pull --tree makes the folders that the names say, and none outside", async () => {
+  await using server = await startTestServer();
+  await using user = await User.create(server);
+  const names = ["llama/a/config.json", "llama/b/config.json", "../../up/x", "/abs", "c\\..\\d"];
+  for (const name of names) await uploaded(server, name, { name, fileName: "config.json" });
+  await user.succeed(["pull", "--tree", "-o", "models", ...names.map((name) => `${name}:1.0-initial`)]);
+  const root = `${user.folder}/models`;
+  assertEquals((await filesBelow(root)).map((path) => path.slice(root.length + 1)).sort(), [
+    "abs",
+    "c/d",
+    "llama/a/config.json",
+    "llama/b/config.json",
+    "up/x",
+  ]);
+  assertEquals(await Deno.readTextFile(`${root}/llama/b/config.json`), "llama/b/config.json");
+  assertOneLine(await user.run(["pull", "--tree", "a:1-x", "-o", "-"]), 2, "--tree");
+});
+
 Deno.test("pull that was killed goes on with what is there, and fetches nothing twice", async () => {
   await using server = await startTestServer();
   await using proxy = new MeteringProxy(server);
