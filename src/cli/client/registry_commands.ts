@@ -59,8 +59,7 @@ function addAdd(registry: Command): void {
       .option(
         "--meta <key=value>",
         "a piece of metadata; can be repeated",
-        (value, before) => [...before, value],
-        [] as string[],
+        (value: string, before: string[] = []) => [...before, value],
       )
       .addHelpText(
         "after",
