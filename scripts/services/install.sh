@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the integration tests start: Ceph from Debian's packages, MinIO built from its Go module, denokv built from
-# its crate. What is there already stays as it is. Programs that are built go to $ASSETS_TEST_CACHE/bin (default
+# Installs what the integration tests start: Ceph, nginx, Caddy, Python and shells from Debian's packages, MinIO built from its
+# Go module, denokv built from its crate. What is there already stays as it is. Programs that are built go to $ASSETS_TEST_CACHE/bin (default
 # ~/.cache/assets-server-tests/bin).
 set -eu
 
@@ -9,6 +9,9 @@ MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
 DENOKV_VERSION=0.14.0
 FERRETDB_VERSION=v1.24.0
 CEPH_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
+# Proxies, the Python client, and what the command line is tried in.
+TOOL_PACKAGES="nginx-light caddy python3 curl zsh fish"
+TOOL_PROGRAMS="nginx caddy python3 curl zsh fish"
 CEPH_PROGRAMS="radosgw radosgw-admin ceph-mon ceph-osd monmaptool ceph"
 
 fail() {
@@ -22,24 +25,25 @@ all_there() {
   done
 }
 
-install_ceph() {
+# install_packages <what> <packages> <programs>: from Debian, unless the programs are there already.
+install_packages() {
   # shellcheck disable=SC2086 -- lists of words
-  if all_there $CEPH_PROGRAMS; then
-    echo "Ceph is there: $(ceph-mon --version)"
+  if all_there $3; then
+    echo "$1: there"
     return
   fi
-  command -v apt-get >/dev/null || fail "Ceph comes from Debian's packages, and there is no apt-get. Install: $CEPH_PACKAGES"
+  command -v apt-get >/dev/null || fail "$1: they come from Debian's packages, and there is no apt-get. Install: $2"
   as_root=
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "Ceph's packages need root: run this as root, or install sudo."
+    command -v sudo >/dev/null || fail "$1: Debian's packages need root: run this as root, or install sudo."
     as_root=sudo
   fi
   $as_root apt-get update
   # Recommended packages would bring a manager daemon and a desktop's worth of Python.
   # shellcheck disable=SC2086
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $CEPH_PACKAGES
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $2
   # shellcheck disable=SC2086
-  all_there $CEPH_PROGRAMS || fail "apt-get ended well, but not all of these are there: $CEPH_PROGRAMS"
+  all_there $3 || fail "$1: apt-get ended well, but not all of these are there: $3"
 }
 
 bin=${ASSETS_TEST_CACHE:-$HOME/.cache/assets-server-tests}/bin
@@ -97,7 +101,8 @@ install_ferretdb() {
 
 case "${1:-}" in
   "")
-    install_ceph
+    install_packages "Ceph" "$CEPH_PACKAGES" "$CEPH_PROGRAMS"
+    install_packages "Proxies, Python and shells" "$TOOL_PACKAGES" "$TOOL_PROGRAMS"
     install_minio
     ;;
   ferretdb) install_ferretdb ;;

@@ -195,6 +195,46 @@ Deno.test("The completions for bash parse, and complete commands, their commands
   assertOneLine(await user.run(["completions", "tcsh"]), 2, "tcsh", "bash");
 });
 
+Deno.test("The completions for zsh parse, and name the commands", async () => {
+  await using user = await User.create({ url: "http://127.0.0.1:9" });
+  await user.write("_assets-server", await user.succeed(["completions", "zsh"]));
+  const { code, stderr } = await user.command("zsh", ["-n", "_assets-server"]).output();
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+  // zsh completes in an editor alone: one in a terminal of its own is told to.
+  const line =
+    "autoload -U compinit; compinit -u; source ./_assets-server; bindkey '^I' complete-word; echo READY";
+  const typed = `${line}\nassets-server regi\t\x01echo COMPLETED: \n exit\n`;
+  const child = user.command("script", ["-q", "-c", "zsh -f", "/dev/null"], {
+    env: { TERM: "dumb", PS1: "> " },
+    stdin: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  for (const key of typed) {
+    await writer.write(new TextEncoder().encode(key));
+    // As fast as a person, or else compinit takes what is meant for the prompt.
+    if (key === "\n" || key === "\t") await new Promise((resolve) => setTimeout(resolve, 700));
+  }
+  const screen = await new Response(child.stdout).text();
+  await writer.close().catch(() => {});
+  await child.stderr.cancel();
+  await child.status;
+  assert(/COMPLETED: assets-server registry/.test(screen), screen);
+});
+
+Deno.test("The completions for fish parse, and complete commands, their commands and flags", async () => {
+  await using user = await User.create({ url: "http://127.0.0.1:9" });
+  await user.write("assets-server.fish", await user.succeed(["completions", "fish"]));
+  const complete = async (line: string) => {
+    const script = `source assets-server.fish; complete -C ${JSON.stringify(line)}`;
+    const { stdout, stderr } = await user.command("fish", ["--no-config", "-c", script]).output();
+    assertEquals(new TextDecoder().decode(stderr), "");
+    return new TextDecoder().decode(stdout).trimEnd().split("\n").map((one) => one.split("\t", 1)[0]);
+  };
+  assertEquals((await complete("assets-server pu")).sort(), ["pull", "push"]);
+  assertEquals((await complete("assets-server registry ")).sort(), ["add", "check", "ls", "rm", "search"]);
+  assertEquals(await complete("assets-server push --par"), ["--parallel"]);
+});
+
 Deno.test("A reader that has seen enough ends export without a complaint", async () => {
   await using server = await startTestServer();
   await using user = await User.create(server);
