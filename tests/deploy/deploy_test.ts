@@ -1,6 +1,6 @@
 /** The files in `deploy/`: they name what there is. */
 import { assert, assertEquals } from "@std/assert";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { SETTINGS } from "../../src/cli/settings.ts";
 import { asJsonObject, type JsonObject } from "../../src/collection/json.ts";
 import { at, listAt, textAt } from "../server/client.ts";
@@ -56,6 +56,62 @@ Deno.test("kubernetes/assets-db.yaml takes the place of the Deployment assets-re
   const all = await manifests("assets-db.yaml");
   assertEquals(textAt(ofKind(all, "Deployment"), "metadata.name"), "assets-registry");
   assertEquals(textAt(ofKind(all, "Service"), "metadata.name"), "assets-registry");
+});
+
+async function compose(): Promise<JsonObject> {
+  return asJsonObject(parse(await Deno.readTextFile(new URL("compose.yaml", DEPLOY)), { merge: true }));
+}
+
+Deno.test("compose.yaml: a KV, an S3 service, two Assets DBs of their own on both, and a registry that they know", async () => {
+  const services = asJsonObject((await compose()).services);
+  assertEquals(Object.keys(services), ["kv", "s3", "bucket", "assets-1", "assets-2", "registry"]);
+  const [first, second] = ["assets-1", "assets-2"].map((name) =>
+    asJsonObject(at(services[name], "environment"))
+  );
+  for (const shared of ["DENO_KV_URL", "S3_ENDPOINT_URL", "S3_BUCKET_NAME", "REGISTRY_URL"]) {
+    assertEquals(first?.[shared], second?.[shared], shared);
+  }
+  for (const own of ["ASSETS_DB_ID", "ASSETS_DB_NAME", "S3_PREFIX", "PUBLIC_URL"]) {
+    assert(first?.[own] !== second?.[own], own);
+  }
+  assertEquals(first?.DENO_KV_URL, "http://kv:4512");
+  assertEquals(first?.REGISTRY_URL, "http://registry:4000");
+  assertEquals(at(services, "registry.environment.MODE"), "registry");
+});
+
+Deno.test("compose.yaml names only variables that there are, volumes that it declares, and services that it has", async () => {
+  const { services, volumes } = await compose();
+  const declared = Object.keys(asJsonObject(volumes));
+  for (const [name, value] of Object.entries(asJsonObject(services))) {
+    const service = asJsonObject(value);
+    if (textAt(service, "image").startsWith("assets-server:")) {
+      const names = Object.keys(asJsonObject(service.environment));
+      // The one that is Deno's own.
+      const known = new Set([...VARIABLES, "DENO_KV_ACCESS_TOKEN"]);
+      assertEquals(names.filter((variable) => !known.has(variable)), [], name);
+    }
+    const mounted = Array.isArray(service.volumes) ? service.volumes : [];
+    assertEquals(
+      mounted.filter((volume) => !declared.includes(String(volume).split(":", 1)[0] ?? "")),
+      [],
+      name,
+    );
+    const needed = Array.isArray(service.depends_on)
+      ? service.depends_on
+      : Object.keys(asJsonObject(service.depends_on));
+    assertEquals(needed.filter((other) => !(String(other) in asJsonObject(services))), [], name);
+  }
+});
+
+Deno.test("compose.yaml names the version of every image: of denokv the one that is tested, of the server its own", async () => {
+  const services = asJsonObject((await compose()).services);
+  const images = Object.values(services).map((service) => textAt(service, "image"));
+  assertEquals(images.filter((image) => !/:[^:/]*\d[^:/]*$/.test(image)), []);
+  const install = await Deno.readTextFile(new URL("../scripts/services/install.sh", DEPLOY));
+  const [, denokv] = /^DENOKV_VERSION=(.+)$/m.exec(install) ?? [];
+  assertEquals(textAt(services, "kv.image"), `ghcr.io/denoland/denokv:${denokv}`);
+  const { version } = asJsonObject(JSON.parse(await Deno.readTextFile(new URL("../deno.json", DEPLOY))));
+  assertEquals(textAt(services, "registry.image"), `assets-server:${version}`);
 });
 
 Deno.test("systemd/assets-server.service sets known variables, and a usage error does not start it again", async () => {
