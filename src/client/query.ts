@@ -76,7 +76,7 @@ export async function* queryStream(
     signal,
   });
   if (!response.body) return;
-  if (!isNdjson(response)) {
+  if (isJson(response)) {
     // AIOSv1's Python services know one form of answer.
     const text = await connection.read(() => response.text(), signal);
     yield* listOf(connection.parse(text, response));
@@ -98,8 +98,8 @@ export async function* queryStream(
   }
 }
 
-function isNdjson({ headers }: Response): boolean {
-  return /^application\/x-ndjson\b/.test(headers.get("Content-Type") ?? "");
+function isJson({ headers }: Response): boolean {
+  return /^application\/json\b/.test(headers.get("Content-Type") ?? "");
 }
 
 /** How many match. */
