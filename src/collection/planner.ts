@@ -5,7 +5,7 @@
  * `view/postings.ts`. Documents that are only partly indexed are left out here; whoever runs a plan looks at all of them.
  */
 import type { CheckedQuery, Condition } from "./checked_query.ts";
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 import { hasBits, hasRemainder } from "./operators/values.ts";
 import { arrayIndexOf } from "./paths.ts";
 import { endOfPrefix, prefixOfPattern } from "./regex_prefix.ts";
@@ -25,7 +25,6 @@ import {
 } from "./plan.ts";
 import {
   beginningOf,
-  digestOf,
   isPlain,
   lowestBeginning,
   MAX_STRING_LENGTH,
@@ -47,6 +46,9 @@ export interface PlanContext {
 
 /** How many index numbers in a path are followed up: each may be one, or the name of a field. */
 const MAX_INDEX_PARTS = 2;
+
+/** How many values of an object or an array that a document is asked for are looked up; the rest is tested. */
+const MAX_HELD = 8;
 
 /** The plan of a filter. */
 export function planQuery(query: CheckedQuery, context: PlanContext): Plan {
@@ -112,7 +114,7 @@ class Planner {
         return this.#type(path, condition.types);
       case "$size":
         if (isElement) return anything;
-        return ranges([key(path, POSTING.size, condition.size)], true);
+        return ranges([key(path, POSTING.array, condition.size)], true);
       case "$mod":
         return numbers(path, hasRemainder(condition.divisor, condition.remainder));
       case "$bitsAllSet":
@@ -137,7 +139,30 @@ class Planner {
         return this.#equalString(path, value);
     }
     if (value === null) return isElement ? anything : missing(path);
-    return ranges([key(path, Array.isArray(value) ? POSTING.array : POSTING.object, digestOf(value))], false);
+    return inexact(Array.isArray(value) ? this.#equalArray(path, value) : this.#equalObject(path, value));
+  }
+
+  /** What is in the object is below it. */
+  #equalObject(path: string, value: JsonObject): Plan {
+    const inner = Object.entries(value)
+      .filter(([name]) => name !== "" && !name.includes("."))
+      .map(([name, value]) => this.#held(`${path}.${name}`, value));
+    return merged([ranges([key(path, POSTING.object, 0)], false), ...inner.slice(0, MAX_HELD)], () => false);
+  }
+
+  /** The elements are at the path itself; those of an array within an array are nowhere. */
+  #equalArray(path: string, value: Json[]): Plan {
+    const elements = value.slice(0, MAX_HELD).map((element) => this.#held(path, element));
+    const size = ranges([key(path, POSTING.array, value.length)], false);
+    const nested = ranges([{ path: "", type: POSTING.nested }], false);
+    return either([merged([size, ...elements], () => false), nested]);
+  }
+
+  /** A value within one that a document is asked for. */
+  #held(path: string, value: Json): Plan {
+    if (value === null) return ranges([key(path, POSTING.null, 0)], false);
+    if (Array.isArray(value)) return anything;
+    return isPlain(path) ? this.#equal(path, value, true) : anything;
   }
 
   #equalString(path: string, value: string): Plan {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { compileFilter } from "../../src/collection/filter.ts";
-import type { Json, JsonObject } from "../../src/collection/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../src/collection/json.ts";
 import { compileSort } from "../../src/collection/sort.ts";
 import { STRATEGY_LIMITS } from "../../src/collection/view/strategy.ts";
 import { bounds, document, documents, filter, pattern, scalar, sort } from "./view_arbitraries.ts";
@@ -164,6 +164,44 @@ Deno.test("Search finds values by patterns, remainders and bits, whether it look
         const filter = { a: condition, ...more };
         check(view, all, filter);
         assertEquals(pages(view, filter, undefined, limit), expected(all, filter));
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
+
+Deno.test("Search finds objects and arrays that are equal as a whole, by what is in them", async () => {
+  const plain = fc.constantFrom<Json>(null, 1, 2, "a", true, "x".repeat(201));
+  const inner = fc.oneof(plain, fc.array(plain, { maxLength: 2 }), fc.record({ b: plain }));
+  const fields = fc.record({ b: inner, c: inner, "d.e": plain }, { requiredKeys: [] });
+  const numbers = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 });
+  const whole = fc.oneof(plain, fields, numbers, fc.array(fc.oneof(plain, inner, fields), { maxLength: 3 }));
+  const documents = fc.array(fc.record({ a: whole }), { minLength: 1, maxLength: 15 });
+  const query = fc.constantFrom("a", "a.b").chain((path) =>
+    fc.constantFrom("$eq", "$in", "$all", "$elemMatch").chain((operator) =>
+      fc.tuple(fc.constant(path), fc.constant(operator), fc.nat(), fc.nat())
+    )
+  );
+  await withView((view) => {
+    fc.assert(
+      fc.property(documents, fc.array(query, { maxLength: 6 }), whole, (documents, queries, other) => {
+        view.clear();
+        const all = numbered(documents);
+        view.put(all);
+        // What is asked for is a value that a document has, or an element of it.
+        const values = documents.flatMap(({ a }) => Array.isArray(a) ? [a, ...a] : [a]);
+        const held = values.flatMap((value) =>
+          isJsonObject(value) ? [value, ...Object.values(value)] : [value]
+        );
+        for (const [path, operator, n, m] of queries) {
+          const wanted = [held[n % held.length] ?? null, held[m % held.length] ?? other];
+          const condition = operator === "$eq"
+            ? wanted[0]
+            : operator === "$elemMatch"
+            ? { $in: wanted }
+            : wanted;
+          check(view, all, { [path]: { [operator]: condition ?? null } });
+        }
       }),
       { numRuns: RUNS },
     );

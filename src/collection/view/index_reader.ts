@@ -1,7 +1,7 @@
 /** Reads a view through one connection: what a query needs to know of its postings. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { PostingRange } from "../plan.ts";
-import { POSTING, type PostingType } from "./postings.ts";
+import { kindOf, POSTING, type PostingType } from "./postings.ts";
 
 /** A value as SQLite gives it back. */
 export type Cell = string | number | null;
@@ -44,7 +44,7 @@ export class IndexReader {
   where({ path, type, low, high }: PostingRange): Sql | undefined {
     const id = this.#pathId(path);
     if (id === undefined) return undefined;
-    const sql: Sql = { text: "path = ? AND type = ?", values: [id, type] };
+    const sql: Sql = { text: "kind = ?", values: [kindOf(id, type)] };
     if (low !== undefined && high !== undefined && low.value === high.value && !low.isOpen && !high.isOpen) {
       return { text: `${sql.text} AND value = ?`, values: [...sql.values, low.value] };
     }

@@ -2,15 +2,15 @@
  * What of a document goes into the index: for every value that a filter can reach, its path, its type, and the value.
  *
  * A path is the names on the way joined by dots; arrays leave no trace in it, because a filter's path goes through them.
- * So `{a: [{b: 1}, {b: "x"}]}` gives `a` as an array, as its length, and twice as an object, and `a.b` as 1 and as "x".
+ * So `{a: [{b: 1}, {b: "x"}]}` gives `a` as an array of 2 and as an object, and `a.b` as 1 and as "x".
  */
-import { isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { type Json, type JsonObject } from "../json.ts";
 
 /**
  * The type of a posting. The first six are in BSON's order (`bsonRank`), which is the order of a sort.
  *
- * - `object`, `array`: the value is a digest, for equality with a whole sub-document or array
- * - `size`: the length of an array that stands at the path itself, not in another array
+ * - `object`: the value is 0; what is in it is at the paths below
+ * - `array`: the value is the length of an array that stands at the path itself, not in another array; its elements are beside it
  * - `longString`: the value is only how the string begins
  */
 export const POSTING = {
@@ -20,13 +20,20 @@ export const POSTING = {
   object: 3,
   array: 4,
   bool: 5,
-  size: 6,
-  longString: 7,
+  longString: 6,
   /** At the path "": the document has an array within an array, into which only a path with an index leads. */
-  nested: 8,
+  nested: 7,
   /** At the path "": not everything of the document is indexed, so every query must look at it. */
-  partial: 9,
+  partial: 8,
 } as const;
+
+/** More than any of {@link POSTING}. */
+const POSTING_TYPES = 16;
+
+/** One number for a path, by its own number, and a type; those of one path are neighbours. */
+export function kindOf(path: number, type: PostingType): number {
+  return path * POSTING_TYPES + type;
+}
 
 /** One of {@link POSTING}. */
 export type PostingType = typeof POSTING[keyof typeof POSTING];
@@ -77,24 +84,23 @@ class Walk {
         this.#isPartial = true;
         continue;
       }
-      this.#value(inner, value);
       if (Array.isArray(value)) {
-        this.#add(inner, POSTING.size, value.length);
+        this.#add(inner, POSTING.array, value.length);
         this.#open.push({ path: inner, value });
-      }
+      } else this.#value(inner, value);
     }
   }
 
   #elements(path: string, array: Json[]): void {
     for (const element of array) {
-      this.#value(path, element);
       // Elements of an array within an array are reached by index alone.
       if (Array.isArray(element)) this.#isNested = true;
+      else this.#value(path, element);
       if (this.#isPartial) return;
     }
   }
 
-  #value(path: string, value: Json): void {
+  #value(path: string, value: Exclude<Json, Json[]>): void {
     switch (typeof value) {
       case "number":
         return this.#add(path, POSTING.number, value);
@@ -107,8 +113,8 @@ class Walk {
         return;
     }
     if (value === null) return this.#add(path, POSTING.null, 0);
-    this.#add(path, Array.isArray(value) ? POSTING.array : POSTING.object, digestOf(value));
-    if (isJsonObject(value)) this.#open.push({ path, value });
+    this.#add(path, POSTING.object, 0);
+    this.#open.push({ path, value });
   }
 
   #add(path: string, type: PostingType, value: string | number): void {
@@ -135,20 +141,4 @@ export function lowestBeginning(text: string): string {
 function cut(text: string, length: number): string {
   const last = text.charCodeAt(length - 1);
   return text.slice(0, last >= 0xd800 && last < 0xdc00 ? length - 1 : length);
-}
-
-/**
- * A digest that equal sub-documents and arrays share: same keys in the same order, `-0` as `0`. 53 bits of FNV-1a, twice with
- * different offsets: what two different ones share now and then is tested anyway.
- */
-export function digestOf(value: Json): number {
-  const text = JSON.stringify(value);
-  let low = 0x811c9dc5;
-  let high = 0x1000193;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    low = Math.imul(low ^ unit, 0x01000193);
-    high = Math.imul(high ^ unit, 0x85ebca6b);
-  }
-  return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }

@@ -136,7 +136,7 @@ function readPartial(index: IndexReader, after: number, upTo: number): Row[] {
   const where = index.where({ path: "", type: POSTING.partial });
   if (!where) return [];
   const sql = `SELECT ${DOCUMENT} FROM posting p CROSS JOIN doc d ON d.ord = p.ord
-    WHERE p.path = ? AND p.type = ? AND p.ord > ? AND p.ord <= ? ORDER BY p.ord`;
+    WHERE p.kind = ? AND p.ord > ? AND p.ord <= ? ORDER BY p.ord`;
   return index.rows(sql, ...where.values, after, upTo).map((cells) => ({ ...toRow(cells), isPartial: true }));
 }
 

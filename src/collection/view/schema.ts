@@ -5,13 +5,13 @@
  * | --------- | ---------------------------------------------------------------------------------------- |
  * | `doc`     | a document as clients see it (`shown_text.ts`); `ord` rises with the age of its id        |
  * | `path`    | a number for each path, and how many documents have it                                   |
- * | `posting` | every value that a filter can reach, in the order in which it is looked up               |
+ * | `posting` | every value that a filter can reach, by its path and type in one number (`kindOf`)       |
  * | `meta`    | how far the change log is applied, of which KV, by which version of this file             |
  */
 import { DatabaseSync } from "node:sqlite";
 
 /** Another version of the tables, or of what stands in them, is another number: the view is made anew then. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const TABLES = `
   CREATE TABLE doc (
@@ -26,7 +26,7 @@ const TABLES = `
     text TEXT NOT NULL UNIQUE,
     documents INTEGER NOT NULL DEFAULT 0
   );
-  CREATE TABLE posting (path INTEGER, type INTEGER, value, ord INTEGER, PRIMARY KEY (path, type, value, ord)) WITHOUT ROWID;
+  CREATE TABLE posting (kind INTEGER, value, ord INTEGER, PRIMARY KEY (kind, value, ord)) WITHOUT ROWID;
   CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 `;
 
