@@ -21,10 +21,12 @@ const log = getLogger(["assets-server", "assets"]);
 const GROUP_LINES = 100;
 const GROUP_BYTES = 512 * 1024;
 
-/** So many groups are on their way at once: into the KV, into the index, out. */
-const MAX_FLIGHTS = 8;
+/** So many groups are on their way at once: into the KV, into the index, out. The index takes many at once with less work. */
+const MAX_FLIGHTS = 24;
+/** A KV across the network takes a group in several commits, and all of those on their way have to be through in time. */
+const MAX_FLIGHTS_SHARED = 8;
 
-/** A group that the KV does not take in this time is given up: its lines may have been stored or not. */
+/** When the KV takes no group for so long, those on their way are given up: their lines may have been stored or not. */
 const GROUP_TIMEOUT_MS = 5000;
 
 /** The main thread works on lines for this long before others have their turn. */
@@ -65,6 +67,7 @@ class Bulk {
   readonly #service: AssetService;
   readonly #read: ReadBytes;
   readonly #ids: LineIds | undefined;
+  readonly #maxFlights: number;
   readonly #lines = new LineSplitter(MAX_JSON_BODY_BYTES);
   #group = newGroup();
   /** Groups on their way, in order; each resolves to its answers. */
@@ -79,9 +82,12 @@ class Bulk {
   #failure: { line: number; error: ServiceError } | undefined;
   #reading: Promise<undefined> | undefined;
   #heldThreadAt = performance.now();
+  /** When a group came through last. */
+  #progressAt = 0;
 
   constructor(service: AssetService, read: ReadBytes, ids?: LineIds) {
     this.#service = service;
+    this.#maxFlights = service.options.isShared ? MAX_FLIGHTS_SHARED : MAX_FLIGHTS;
     this.#read = read;
     this.#ids = ids;
   }
@@ -144,7 +150,7 @@ class Bulk {
   }
 
   #mayStart(): boolean {
-    if (this.#group.entries.length === 0 || this.#flights.length >= MAX_FLIGHTS) return false;
+    if (this.#group.entries.length === 0 || this.#flights.length >= this.#maxFlights) return false;
     return isFull(this.#group) || this.#held !== undefined || this.#isEnd || this.#flights.length === 0;
   }
 
@@ -162,7 +168,7 @@ class Bulk {
 
   async #answers({ entries }: Group): Promise<string> {
     const assets = entries.flatMap(({ asset }) => asset ?? []);
-    const refused = await store(this.#service, assets, { mayBeThere: this.#ids !== undefined });
+    const refused = await this.#store(assets);
     return entries.map(({ number, asset, error }) => {
       const reason = error ?? (asset && refused.get(asset));
       if (reason) return refusal(number, reason);
@@ -171,6 +177,36 @@ class Bulk {
         JSON.stringify(document?.asset_uri)
       }}\n`;
     }).join("");
+  }
+
+  /** Stores assets; returns those that were refused, and why. */
+  async #store(assets: NewAsset[]): Promise<Map<NewAsset, ServiceError>> {
+    try {
+      return await this.#inTime(storeOrFail(this.#service, assets, { mayBeThere: this.#ids !== undefined }));
+    } catch (error) {
+      log.error("Lines of a bulk creation could not be stored: {error}", { error });
+      const failure = error instanceof ServiceError ? error : unavailable(error);
+      return new Map(assets.map((asset) => [asset, failure]));
+    }
+  }
+
+  async #inTime<T>(work: Promise<T>): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const startedAt = performance.now();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wait = () => {
+      const left = Math.max(startedAt, this.#progressAt) + GROUP_TIMEOUT_MS - performance.now();
+      if (left > 0) timer = setTimeout(wait, left);
+      else reject(unavailable("no answer in time"));
+    };
+    wait();
+    // What comes in after its time has nobody who waits for it.
+    work.then(() => this.#progressAt = performance.now(), () => {});
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #mayRead(): boolean {
@@ -195,21 +231,6 @@ class Bulk {
   }
 }
 
-/** Stores assets; returns those that were refused, and why. */
-async function store(
-  service: AssetService,
-  assets: NewAsset[],
-  options: { mayBeThere: boolean },
-): Promise<Map<NewAsset, ServiceError>> {
-  try {
-    return await inTime(storeOrFail(service, assets, options));
-  } catch (error) {
-    log.error("Lines of a bulk creation could not be stored: {error}", { error });
-    const failure = error instanceof ServiceError ? error : unavailable(error);
-    return new Map(assets.map((asset) => [asset, failure]));
-  }
-}
-
 async function storeOrFail(
   { assets: stored }: AssetService,
   assets: NewAsset[],
@@ -228,18 +249,6 @@ async function storeOrFail(
     if (error) refused.set(asset, error);
   }
   return refused;
-}
-
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unavailable("no answer in time")), GROUP_TIMEOUT_MS);
-  // What comes in after its time has nobody who waits for it.
-  work.catch(() => {});
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function unavailable(cause: unknown): ServiceError {

@@ -11,8 +11,11 @@ import { ViewError, WriterThread } from "./writer_thread.ts";
 
 const log = getLogger(["assets-server", "view"]);
 
-/** How many documents go into one transaction, about. */
-const BATCH_DOCUMENTS = 500;
+/**
+ * How many documents go into one transaction, about: 2,000 take two thirds of the time of four times 500, because more of what
+ * they change is in the same pages, and a change that comes in between waits for less than half a second.
+ */
+const BATCH_DOCUMENTS = 2000;
 
 /** How many log entries are read at once. */
 const BATCH_ENTRIES = 500;
@@ -203,20 +206,39 @@ export class Follower {
     }
   }
 
+  /** While one batch is applied, the next is put together. */
   async #catchUp(): Promise<void> {
-    const thread = await this.#opened;
-    for (;;) {
-      const entries = await this.#options.truth.log.read(this.#position, BATCH_ENTRIES);
-      if (entries.length === 0) return;
-      for (const some of batches(entries)) {
-        this.#abort.signal.throwIfAborted();
-        const changes = await this.#changesOf(some);
-        const position = some.at(-1)?.versionstamp ?? this.#position;
-        await thread.apply(changes, { position, currentAt: Date.now() });
-        this.#options.onApplied(changes);
-        this.#settle(position);
+    let read = this.#position;
+    let applying: Promise<void> | undefined;
+    try {
+      for (;;) {
+        const entries = await this.#options.truth.log.read(read, BATCH_ENTRIES);
+        if (entries.length === 0 && !applying) return;
+        for (const some of batches(entries)) {
+          this.#abort.signal.throwIfAborted();
+          const changes = await this.#changesOf(some);
+          const from = read;
+          read = some.at(-1)?.versionstamp ?? read;
+          const before = applying;
+          applying = this.#apply(changes, { from, position: read });
+          // Whoever awaits it next learns of a failure.
+          applying.catch(() => {});
+          await before;
+        }
+        if (entries.length > 0) continue;
+        await applying;
+        applying = undefined;
       }
+    } finally {
+      await applying?.catch(() => {});
     }
+  }
+
+  async #apply(changes: ViewChange[], step: { from: string; position: string }): Promise<void> {
+    const thread = await this.#opened;
+    await thread.apply(changes, { ...step, currentAt: Date.now() });
+    this.#options.onApplied(changes);
+    this.#settle(step.position);
   }
 
   /** What the documents of some entries are now. */

@@ -20,6 +20,15 @@ export interface ViewChange {
   put?: ViewDocument;
 }
 
+/** Where in the change log the view is after some changes. */
+export interface Reached {
+  /** Where it has to be before them; without it: anywhere. */
+  from?: string;
+  position: string;
+  /** The time, in milliseconds since the epoch. */
+  currentAt: number;
+}
+
 /** How many postings one statement inserts: measured, many take half of the time of one by one; more than these gain nothing. */
 const ROWS_PER_INSERT = 64;
 
@@ -37,6 +46,8 @@ export class ViewWriter {
   /** The youngest document, which most new ones follow. */
   #last: { id: string; ord: number } | undefined;
   #documents: number;
+  /** Where in the change log the view is. */
+  #position: string | undefined;
   /** By how much the documents of each path have grown in the transaction. */
   readonly #grown = new Map<number, number>();
   /** Postings that are still to be inserted, by their kinds, before anything is removed and at the end of a transaction. */
@@ -45,7 +56,9 @@ export class ViewWriter {
   private constructor(db: DatabaseSync) {
     this.#db = db;
     this.#statements = prepare(db);
-    this.#documents = readState(db).documents;
+    const { documents, position } = readState(db);
+    this.#documents = documents;
+    this.#position = position;
     this.#last = this.#youngest();
   }
 
@@ -81,14 +94,19 @@ export class ViewWriter {
     this.#paths.clear();
     this.#last = undefined;
     this.#documents = 0;
+    this.#position = undefined;
   }
 
   /**
    * Applies changes, all or none. A document that is there already in this writing or a newer one is left alone.
    *
-   * @param reached where in the change log the view is then, and at what time
+   * @param reached where in the change log the view is then
+   * @throws {Error} if changes are missing in between
    */
-  apply(changes: readonly ViewChange[], reached?: { position: string; currentAt: number }): void {
+  apply(changes: readonly ViewChange[], reached?: Reached): void {
+    if (reached?.from !== undefined && reached.from !== this.#position) {
+      throw new Error(`The index is at ${this.#position} of the change log, not at ${reached.from}`);
+    }
     const documents = this.#documents;
     const last = this.#last;
     try {
@@ -101,6 +119,7 @@ export class ViewWriter {
         this.#statements.setMeta.run("position", reached.position);
         this.#statements.setMeta.run("currentAt", reached.currentAt);
       });
+      this.#position = reached?.position ?? this.#position;
     } catch (error) {
       this.#documents = documents;
       this.#last = last;

@@ -1,13 +1,13 @@
 /** The main thread's end of the thread that writes a view (`writer_worker.ts`). */
 import type { ViewState } from "./schema.ts";
-import type { ViewChange } from "./view_writer.ts";
+import type { Reached, ViewChange } from "./view_writer.ts";
 
 /** What the writer can be told. */
 export type WriterOrder =
   | { kind: "open"; path: string; isTrusted: boolean }
   | { kind: "state" }
   | { kind: "clear"; identity: string }
-  | { kind: "apply"; changes: ViewChange[]; reached?: { position: string; currentAt: number } }
+  | { kind: "apply"; changes: ViewChange[]; reached?: Reached }
   | { kind: "close" };
 
 /** What it answers. */
@@ -60,7 +60,7 @@ export class WriterThread {
   }
 
   /** Applies changes, and says how far the log is applied then. */
-  async apply(changes: ViewChange[], reached?: { position: string; currentAt: number }): Promise<void> {
+  async apply(changes: ViewChange[], reached?: Reached): Promise<void> {
     await this.#tell({ kind: "apply", changes, reached });
   }
 
