@@ -1,6 +1,6 @@
 /** Lists the documents of a set of postings, in steps. */
 import type { PostingRange } from "../plan.ts";
-import type { Cell, IndexReader } from "./index_reader.ts";
+import type { Cell, IndexReader, Sql } from "./index_reader.ts";
 
 /** How many postings one step reads: about 3 ms. */
 const STEP = 5000;
@@ -15,31 +15,53 @@ export function* listSet(index: IndexReader, ranges: readonly PostingRange[]): G
 function* listRange(index: IndexReader, range: PostingRange, ords: number[]): Generator<void, void> {
   const where = index.where(range);
   if (!where) return;
-  const passes = tested(range.test);
+  const read = range.test ? tested(range.test) : readAll;
   let last: Cell[] = [];
   for (;;) {
     const behind = last.length > 0 ? " AND (value, ord) > (?, ?)" : "";
-    const sql = `SELECT value, ord FROM posting WHERE ${where.text}${behind} ORDER BY value, ord LIMIT ?`;
-    const rows = index.rows(sql, ...where.values, ...last, STEP);
-    for (const [value = null, ord] of rows) if (passes(value)) ords.push(Number(ord));
-    if (rows.length < STEP) return;
-    last = rows.at(-1) ?? [];
+    const step: Sql = {
+      text: `FROM posting WHERE ${where.text}${behind} ORDER BY value, ord`,
+      values: [...where.values, ...last],
+    };
+    const end = read(index, step, ords);
+    if (!end) return;
+    last = end;
     yield;
   }
 }
 
+/** Reads a step of postings; returns the last one, unless it is the end. */
+type Read = (index: IndexReader, step: Sql, ords: number[]) => Cell[] | undefined;
+
+/** Measured: as one JSON text, numbers of documents take half the time that they take as rows. */
+function readAll(index: IndexReader, { text, values }: Sql, ords: number[]): Cell[] | undefined {
+  const some = index.cell(
+    `SELECT json_group_array(ord) FROM (SELECT ord ${text} LIMIT ?)`,
+    ...values,
+    STEP,
+  );
+  const read: number[] = JSON.parse(String(some));
+  for (const ord of read) ords.push(ord);
+  if (read.length < STEP) return undefined;
+  return index.rows(`SELECT value, ord ${text} LIMIT 1 OFFSET ?`, ...values, STEP - 1)[0];
+}
+
 /** Equal values come one after another: each is tried once. */
-function tested(test: PostingRange["test"]): (value: Cell) => boolean {
-  if (!test) return () => true;
+function tested(test: (value: string | number) => boolean): Read {
   let known: Cell = null;
   let verdict = false;
-  return (value) => {
+  const passes = (value: Cell) => {
     if (value === null) return false;
     if (value !== known) {
       known = value;
       verdict = test(value);
     }
     return verdict;
+  };
+  return (index, { text, values }, ords) => {
+    const rows = index.rows(`SELECT value, ord ${text} LIMIT ?`, ...values, STEP);
+    for (const [value = null, ord] of rows) if (passes(value)) ords.push(Number(ord));
+    return rows.length < STEP ? undefined : rows.at(-1);
   };
 }
 

@@ -25,7 +25,8 @@ type Among = (ords: readonly number[]) => Found[];
 /** The values that are sorted as the index has them, in BSON's order; what is missing or null comes before all of them. */
 const TYPES: readonly PostingType[] = [POSTING.number, POSTING.string, POSTING.bool];
 
-/** How many documents are looked at in one step. */
+/** How many documents are looked at in one step: few at first, as many are not looked at in vain then. */
+const FIRST_STEP = 32;
 const STEP = 256;
 
 /** Whether a sort can be read out of the index. */
@@ -55,9 +56,9 @@ export function* walkSorted(index: IndexReader, request: WalkRequest, among: Amo
       yield group;
       continue;
     }
-    const found = sort.keys.length === 1
-      ? inAgeOrder(group, among, isBehind)
-      : inSortOrder(group, among, isBehind, sort, left);
+    const found = group.isTied
+      ? inSortOrder(group.ords, among, isBehind, sort, left)
+      : asTheyCome(group.ords, among, isBehind);
     for (const step of found) {
       const some = step.slice(0, left);
       left -= some.length;
@@ -67,12 +68,16 @@ export function* walkSorted(index: IndexReader, request: WalkRequest, among: Amo
   }
 }
 
-/** The documents of one value, oldest first. */
-type Group = Iterable<number[]>;
+/** Documents one after another, in the order of their values. Tied ones have the same value, and further keys order them. */
+interface Group {
+  isTied: boolean;
+  ords: Iterable<number[]>;
+}
 
 /** Groups in the order of the sort's first key, from the cursor's on. */
 function* groups(index: IndexReader, { sort, cursor }: WalkRequest): Generator<Group | "long"> {
   const [{ path, descending } = { path: "", descending: false }] = sort.keys;
+  const canTie = sort.keys.length > 1;
   const begin = cursor?.keys[0];
   const types: (PostingType | undefined)[] = [undefined, ...TYPES];
   if (descending) types.reverse();
@@ -81,7 +86,9 @@ function* groups(index: IndexReader, { sort, cursor }: WalkRequest): Generator<G
   for (const type of types.slice(Math.max(0, from))) {
     const isBegin = cursor !== undefined && type === beginType;
     if (type === undefined) {
-      yield* groupWithout(index, path);
+      for (const ords of without(index, path)) {
+        yield typeof ords === "string" ? ords : { isTied: canTie, ords };
+      }
       continue;
     }
     const where = index.where({ path, type });
@@ -89,7 +96,7 @@ function* groups(index: IndexReader, { sort, cursor }: WalkRequest): Generator<G
     const value = isBegin && begin !== null && begin !== undefined && typeof begin !== "object"
       ? (typeof begin === "boolean" ? Number(begin) : begin)
       : undefined;
-    yield* groupsOf(index, where, value, descending);
+    yield* groupsOf(index, where, value, { descending, canTie });
   }
 }
 
@@ -106,33 +113,48 @@ function typeOf(value: unknown): PostingType | undefined {
 }
 
 /**
- * The documents with one value each, by rising or falling values. Those with the same value that do not fit into a step are a
- * group of several steps. By falling values the index is read backwards, and each group turned round.
+ * The documents with a value, by rising or falling values. Those with the same value that do not fit into a step are a group of
+ * several steps. By falling values the index is read backwards, and what has the same value turned round.
  */
 function* groupsOf(
   index: IndexReader,
   where: Sql,
   begin: string | number | undefined,
-  descending: boolean,
+  { descending, canTie }: { descending: boolean; canTie: boolean },
 ): Generator<Group> {
   const [beyond, order] = descending ? ["<", "DESC"] : [">", "ASC"];
   let bound = begin === undefined ? "" : ` AND value ${beyond}= ?`;
   let values = begin === undefined ? [] : [begin];
-  for (;;) {
+  for (let step = FIRST_STEP;; step = Math.min(STEP, step * 2)) {
     const sql = `SELECT value, ord FROM posting WHERE ${where.text}${bound}
       ORDER BY value ${order}, ord ${order} LIMIT ?`;
-    const rows = index.rows(sql, ...where.values, ...values, STEP);
+    const rows = index.rows(sql, ...where.values, ...values, step);
     const runs = runsOf(rows);
     const last = runs.at(-1);
     if (!last) return;
-    for (const run of runs) {
-      if (run !== last || rows.length < STEP) yield [descending ? run.ords.reverse() : run.ords];
-      else yield wholeGroup(index, where, descending ? { ...run, ords: [] } : run);
-    }
-    if (rows.length < STEP) return;
+    const isEnd = rows.length < step;
+    if (descending) runs.forEach(({ ords }) => ords.reverse());
+    yield* joined(isEnd ? runs : runs.slice(0, -1), canTie);
+    if (isEnd) return;
+    yield { isTied: canTie, ords: wholeGroup(index, where, descending ? { ...last, ords: [] } : last) };
     bound = ` AND value ${beyond} ?`;
     values = [last.value];
   }
+}
+
+/** Neighbours that nothing else orders become one group: to look at many at once is less work. */
+function* joined(runs: readonly Run[], canTie: boolean): Generator<Group> {
+  let single: number[] = [];
+  for (const { ords } of runs) {
+    if (ords.length === 1 || !canTie) {
+      single.push(...ords);
+      continue;
+    }
+    if (single.length > 0) yield { isTied: false, ords: [single] };
+    single = [];
+    yield { isTied: true, ords: [ords] };
+  }
+  if (single.length > 0) yield { isTied: false, ords: [single] };
 }
 
 interface Run {
@@ -165,7 +187,7 @@ function* wholeGroup(index: IndexReader, where: Sql, { value, ords }: Run): Gene
 }
 
 /** The documents that have nothing at the path, or null: one group. To find a few among many takes long. */
-function* groupWithout(index: IndexReader, path: string): Generator<Group | "long"> {
+function* without(index: IndexReader, path: string): Generator<Iterable<number[]> | "long"> {
   const hasNull = index.has(path, POSTING.null);
   if (!hasNull && index.documentsWith(path) >= index.documents()) return;
   yield "long";
@@ -184,13 +206,17 @@ function* chunks(ords: readonly number[]): Generator<number[]> {
   for (let first = 0; first < ords.length; first += STEP) yield ords.slice(first, first + STEP);
 }
 
-function* inAgeOrder(group: Group, among: Among, isBehind: (found: Found) => boolean): Generator<Found[]> {
-  for (const ords of group) yield among(ords).filter(isBehind);
+function* asTheyCome(
+  groups: Iterable<number[]>,
+  among: Among,
+  isBehind: (found: Found) => boolean,
+): Generator<Found[]> {
+  for (const ords of groups) yield among(ords).filter(isBehind);
 }
 
 /** Puts a group in order by the keys behind the first, and keeps no more of it than is wanted. */
 function* inSortOrder(
-  group: Group,
+  groups: Iterable<number[]>,
   among: Among,
   isBehind: (found: Found) => boolean,
   sort: Sort,
@@ -198,7 +224,7 @@ function* inSortOrder(
 ): Generator<Found[]> {
   const compare = (a: Found, b: Found) => sort.compare(a.keys, b.keys) || compareIds(a.id, b.id);
   const kept = smallest<Found>(wanted, compare);
-  for (const ords of group) {
+  for (const ords of groups) {
     for (const found of among(ords)) if (isBehind(found)) kept.add(found);
     yield [];
   }
