@@ -6,6 +6,12 @@ import { createHash } from "node:crypto";
 import { v7 as uuidV7 } from "uuid";
 import { beginOnce, type Once } from "../collection/idempotency.ts";
 
+/**
+ * So many lines have ids of one millisecond: about as many as are stored in one. The index keeps documents in the order of their
+ * ids, and has to move those of one millisecond on where they do not arrive in it.
+ */
+const LINES_PER_MS = 16;
+
 /** The ids of one request and its repetitions. */
 export class LineIds {
   readonly #begunAt: number;
@@ -29,6 +35,6 @@ export class LineIds {
   /** The id of a line: of its number, which keeps the order, and of what is in it. */
   of(number: number, bytes: Uint8Array): string {
     const random = createHash("sha256").update(`${this.#secret} ${number} `).update(bytes).digest();
-    return uuidV7({ msecs: this.#begunAt, seq: number, random });
+    return uuidV7({ msecs: this.#begunAt + Math.floor(number / LINES_PER_MS), seq: number, random });
   }
 }

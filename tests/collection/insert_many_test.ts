@@ -128,3 +128,26 @@ Deno.test("commitGroups() keeps those apart that want the same value", () => {
     [idOf(3), idOf(4)],
   ]);
 });
+
+Deno.test("insertMany() of what may be there already adds the rest and changes nothing of it, also at once", async () => {
+  await using test = await openCollection();
+  // Every other one has nothing but its id to tell it from others.
+  const documents = Array.from(
+    { length: 150 },
+    (_, n) => n % 2 ? named(n, `thing ${n}`) : { id: idOf(n), document: { n } },
+  );
+  const again = { mayBeThere: true };
+  const some = documents.filter((_, n) => n % 3 === 0);
+  assertEquals((await test.things.insertMany(some, again)).filter((error) => error), []);
+  const stored = await test.things.get(idOf(3));
+  if (stored) await test.things.replace(stored, { name: "changed" });
+  const both = await Promise.all([
+    test.things.insertMany(documents, again),
+    test.things.insertMany(documents, again),
+  ]);
+  assertEquals(both.flat().filter((error) => error), []);
+  assertEquals((await keys(test.kv, ["doc"])).length, 150);
+  assertEquals((await test.things.get(idOf(3)))?.document.name, "changed");
+  const taken = await test.things.insertMany([named(200, "changed"), named(201, "new")], again);
+  assertEquals(taken.map((error) => error?.code), ["already_exists", undefined]);
+});
