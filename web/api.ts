@@ -1,23 +1,19 @@
 /** The server as the page asks it. The token is kept for as long as the tab is open, and goes nowhere else. */
 import { byId, showProblem } from "./dom.ts";
-
-/** JSON. */
-export type Json = null | boolean | number | string | Json[] | JsonObject;
-
-/** An object in JSON. */
-export interface JsonObject {
-  [key: string]: Json;
-}
+import { type JsonObject, object, text } from "./json.ts";
 
 /** An answer that is an error, or that never came. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   /** 0 if the server did not answer. */
   readonly status: number;
+  /** The server's name for the kind of error; "" if it gave none. */
+  readonly code: string;
 
-  constructor(message: string, status: number) {
+  constructor(message: string, status: number, code = "") {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -59,7 +55,10 @@ export function address(path: string): string {
  *
  * @throws {ApiError} unless the answer is a success
  */
-export async function ask(path: string, init: RequestInit = {}): Promise<ApiAnswer> {
+export async function ask(
+  path: string,
+  init: RequestInit = {},
+): Promise<ApiAnswer> {
   let response: Response;
   try {
     response = await fetch(address(path), {
@@ -67,16 +66,29 @@ export async function ask(path: string, init: RequestInit = {}): Promise<ApiAnsw
       headers: { ...authorization(), ...Object(init.headers) },
     });
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    if (error instanceof DOMException && error.name === "AbortError") {
+      throw error;
+    }
     throw new ApiError("The server does not answer. Is it running?", 0);
   }
   const body = await bodyOf(response);
-  if (response.ok) return { status: response.status, headers: response.headers, body };
-  const message = typeof body.message === "string" ? body.message : `The server answered ${response.status}.`;
-  throw new ApiError(message, response.status);
+  if (response.ok) {
+    return { status: response.status, headers: response.headers, body };
+  }
+  throw errorOf(response.status, body);
 }
 
-async function bodyOf(response: Response): Promise<JsonObject> {
+/** The error that an answer is. */
+export function errorOf(status: number, body: JsonObject): ApiError {
+  const said = text(body.message) || `The server answered ${status}.`;
+  const message = status === 401 && token() === ""
+    ? "This server wants an access token."
+    : said;
+  return new ApiError(message, status, text(body.code));
+}
+
+/** The JSON of an answer; an empty object if it has none. */
+export async function bodyOf(response: Response): Promise<JsonObject> {
   try {
     return object(await response.json());
   } catch {
@@ -85,7 +97,11 @@ async function bodyOf(response: Response): Promise<JsonObject> {
 }
 
 /** `POST` with JSON. */
-export async function post(path: string, body: JsonObject, signal?: AbortSignal): Promise<ApiAnswer> {
+export async function post(
+  path: string,
+  body: JsonObject,
+  signal?: AbortSignal,
+): Promise<ApiAnswer> {
   return await ask(path, {
     method: "POST",
     body: JSON.stringify(body),
@@ -101,10 +117,24 @@ export async function attempt(action: () => Promise<void>): Promise<boolean> {
     showProblem("");
     return true;
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") return false;
-    showProblem(error instanceof Error ? error.message : String(error));
-    if (error instanceof ApiError && error.status === 401) askForToken(error.message);
+    if (error instanceof DOMException && error.name === "AbortError") {
+      return false;
+    }
+    showProblem(sentenceOf(error));
+    askForTokenIfRefused(error);
     return false;
+  }
+}
+
+/** What went wrong, in words. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Opens the dialog in which a token is entered, if that is what an action failed for. */
+export function askForTokenIfRefused(error: unknown): void {
+  if (error instanceof ApiError && [401, 403].includes(error.status)) {
+    askForToken(error.message);
   }
 }
 
@@ -119,36 +149,21 @@ export function askForToken(reason = ""): void {
 /** Lets tokens be entered; `onChange` is called with every new one. */
 export function setUpToken(onChange: () => void): void {
   const dialog = byId("token-dialog", HTMLDialogElement);
-  byId("token-button", HTMLButtonElement).addEventListener("click", () => askForToken());
+  const button = byId("token-button", HTMLButtonElement);
+  const changed = () => {
+    dialog.close();
+    button.textContent = token() === "" ? "Token" : "Token ✓";
+    onChange();
+  };
+  button.textContent = token() === "" ? "Token" : "Token ✓";
+  button.addEventListener("click", () => askForToken());
   byId("token-form", HTMLFormElement).addEventListener("submit", (event) => {
     event.preventDefault();
     keepToken(byId("token-input", HTMLInputElement).value.trim());
-    dialog.close();
-    onChange();
+    changed();
   });
   byId("token-forget", HTMLButtonElement).addEventListener("click", () => {
     keepToken("");
-    dialog.close();
-    onChange();
+    changed();
   });
-}
-
-/** The value as an object; an empty one if it is none. */
-export function object(value: unknown): JsonObject {
-  return isObject(value) ? value : {};
-}
-
-/** Whether it is an object of JSON. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The value as a list of objects. */
-export function objects(value: Json | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.map(object) : [];
-}
-
-/** The value as text; "" if it is none. */
-export function text(value: Json | undefined): string {
-  return typeof value === "string" ? value : "";
 }

@@ -1,118 +1,67 @@
 /** The page of a registry: the Assets DBs with their health, and a search over all of them. */
-import { ask, attempt, type JsonObject, object, objects, post, setUpToken, text } from "./api.ts";
-import { cell } from "./asset_list.ts";
-import { announce, byId, el, sizeText, svg } from "./dom.ts";
+import { sentenceOf, setUpToken } from "./api.ts";
+import { versionText } from "./asset_list.ts";
+import {
+  announce,
+  byId,
+  el,
+  setUpShell,
+  showProblem,
+  sizeText,
+} from "./dom.ts";
+import { type JsonObject, object, objects, text } from "./json.ts";
+import { Entries, pageOf, webAddress } from "./registry_entries.ts";
 import { chips, setUpSearch } from "./search.ts";
 
 /** How often the list is read again while the page is looked at. */
 const REFRESH_MS = 15_000;
 
-const BAR = { width: 5, gap: 1, height: 28 };
+/** As many tags of an asset are shown in the list. */
+const MAX_TAGS = 6;
 
-/** Shows the list of Assets DBs. */
-async function showEntries(): Promise<void> {
-  await attempt(async () => {
-    const { body } = await post("/asset_registries?include=health&limit=200", {});
-    const entries = objects(body.data);
-    byId("no-entries", HTMLElement).hidden = entries.length > 0;
-    byId("entries", HTMLElement).replaceChildren(...await Promise.all(entries.map(card)));
-  });
-}
-
-async function card(entry: JsonObject): Promise<HTMLElement> {
-  const id = text(entry.asset_registry_id);
-  const url = text(entry.asset_registry_public_url);
-  const health = object(entry.health);
-  const { body } = await ask(`/asset_registry/${encodeURIComponent(id)}?include=health`);
-  const { history } = object(object(body.data).health);
-  const status = text(health.status) || "unknown";
-  const check = async () => {
-    await attempt(async () => {
-      const answer = await ask(`/check_health/${encodeURIComponent(id)}`);
-      announce(`${text(entry.asset_registry_name)} is ${text(object(answer.body.health).status)}.`);
-    });
-    await showEntries();
-  };
-  const name = text(entry.asset_registry_name);
-  return el(
-    "li",
-    { class: "card" },
-    el("h3", {}, name, " ", el("span", { class: `badge badge-${status}` }, status)),
-    el(
-      "p",
-      {},
-      /^https?:/i.test(url)
-        ? el("a", { href: url, rel: "noreferrer noopener" }, url)
-        : el("span", { class: "muted" }, "no address"),
-    ),
-    chips(entry.asset_registry_tags),
-    chart(objects(history), name),
-    el("p", { class: "muted" }, line(health)),
-    el(
-      "button",
-      { type: "button", class: "quiet", "aria-label": `Check now: ${name}`, onclick: check },
-      "Check now",
-    ),
-  );
-}
-
-function line({ latency_ms, since, error }: JsonObject): string {
-  const parts = [
-    typeof latency_ms === "number" ? `${latency_ms} ms` : "",
-    since ? `since ${new Date(text(since)).toLocaleString()}` : "",
-    text(error),
-  ];
-  return parts.filter((part) => part !== "").join(" · ") || "not checked yet";
-}
-
-/** One bar for each check: its height is the time it took, its colour how it went. */
-function chart(history: JsonObject[], name: string): Node {
-  const width = Math.max(history.length, 1) * (BAR.width + BAR.gap);
-  const longest = Math.max(1, ...history.map(({ latency_ms }) => Number(latency_ms)));
-  const failed = history.filter(({ status }) => status !== "healthy").length;
-  const label = `Health of ${name}: ${history.length} checks, ${failed} of them failed`;
-  const bars = history.map(({ status, latency_ms }, index) => {
-    const height = status === "healthy" ? 4 + (BAR.height - 4) * Number(latency_ms) / longest : BAR.height;
-    return svg("rect", {
-      class: `bar-${text(status)}`,
-      x: index * (BAR.width + BAR.gap),
-      y: BAR.height - height,
-      width: BAR.width,
-      height,
-      rx: 1,
-    });
-  });
-  return svg(
-    "svg",
-    {
-      class: "chart",
-      role: "img",
-      "aria-label": label,
-      viewBox: `0 0 ${width} ${BAR.height}`,
-      width,
-      height: BAR.height,
-    },
-    ...bars,
-  );
-}
+const entries = new Entries();
 
 function foundRow(asset: JsonObject): HTMLTableRowElement {
-  const { version, tag } = object(asset.asset_version);
-  const url = text(asset.asset_public_url);
   const name = text(asset.asset_name);
+  const holder = entries.holderOf(asset);
+  const { file_size, file_type } = object(asset.asset_file_info);
   return el(
     "tr",
     {},
+    el("th", { scope: "row" }, assetLink(asset, name, holder)),
     el(
-      "th",
-      { scope: "row" },
-      /^https?:/i.test(url) ? el("a", { href: url, rel: "noreferrer noopener" }, name) : name,
+      "td",
+      { class: "version" },
+      el("span", { class: "clamp" }, versionText(asset)),
     ),
-    cell("Version", [text(version), text(tag)].filter((part) => part !== "").join("-")),
-    cell("Size", sizeText(object(asset.asset_file_info).file_size)),
-    cell("Type", text(object(asset.asset_file_info).file_type)),
-    cell("Tags", chips(asset.asset_tags)),
+    el("td", { class: "size" }, sizeText(file_size)),
+    el("td", { class: "type" }, text(file_type)),
+    el("td", { class: "tags" }, chips(asset.asset_tags, MAX_TAGS)),
+    el(
+      "td",
+      { class: "holder" },
+      holder ? text(holder.asset_registry_name) : "",
+    ),
   );
+}
+
+/** To the asset on the page of its Assets DB; where that is not known, to its file. */
+function assetLink(
+  asset: JsonObject,
+  name: string,
+  holder: JsonObject | undefined,
+): HTMLElement {
+  const reference = text(asset.asset_uri) || text(asset.id);
+  const page = holder && webAddress(holder) !== ""
+    ? `${pageOf(holder)}#/asset/${encodeURIComponent(reference)}`
+    : text(asset.asset_public_url);
+  if (!/^https?:\/\//i.test(page)) return el("span", { class: "clamp" }, name);
+  return el("a", {
+    href: page,
+    rel: "noreferrer noopener",
+    class: "clamp",
+    title: name,
+  }, name);
 }
 
 function sourceRow(source: JsonObject): HTMLTableRowElement {
@@ -121,37 +70,70 @@ function sourceRow(source: JsonObject): HTMLTableRowElement {
     "tr",
     {},
     el("th", { scope: "row" }, text(source.asset_registry_name)),
-    el("td", { "data-label": "Status" }, el("span", { class: `badge badge-${status}` }, status)),
-    cell("Found here", String(source.count)),
-    cell("Problem", text(source.error)),
+    el(
+      "td",
+      { "data-label": "Status" },
+      el("span", { class: `badge badge-${status}` }, status),
+    ),
+    el(
+      "td",
+      { "data-label": "On this page" },
+      typeof source.count === "number" ? String(source.count) : "",
+    ),
+    el("td", { "data-label": "Problem" }, text(source.error)),
   );
 }
 
-const search = setUpSearch({
-  attempt,
-  show: ({ body }, { number }) => {
+const search = setUpSearch(
+  ({ answer: { body }, number, hasNext, isBeginning }) => {
     const assets = objects(body.data);
-    byId("rows", HTMLTableSectionElement).replaceChildren(...assets.map(foundRow));
+    const sources = objects(body.sources);
+    byId("rows", HTMLTableSectionElement).replaceChildren(
+      ...assets.map(foundRow),
+    );
     byId("list", HTMLElement).hidden = assets.length === 0;
-    byId("empty", HTMLElement).hidden = assets.length > 0;
-    byId("source-rows", HTMLTableSectionElement).replaceChildren(...objects(body.sources).map(sourceRow));
-    const found = assets.length === 0 ? "Nothing found." : `Page ${number}: ${assets.length} assets`;
+    byId("nothing", HTMLElement).hidden = assets.length > 0;
+    byId("source-rows", HTMLTableSectionElement).replaceChildren(
+      ...sources.map(sourceRow),
+    );
+    byId("sources", HTMLElement).hidden = sources.length === 0;
+    const asked = sources.filter(({ status }) => status === "ok").length;
+    const where = ` in ${asked} of ${sources.length} Assets DBs`;
+    const how = isBeginning ? " that begin so" : "";
+    const found = assets.length === 0
+      ? `Nothing found${how}${where}.`
+      : `Page ${number}${
+        hasNext ? "" : ", the last"
+      }: ${assets.length} assets${how}${where}`;
     byId("found", HTMLElement).textContent = found;
     announce(found);
   },
-});
+);
 
 async function refresh(): Promise<void> {
-  await showEntries();
-  await search();
+  if (await entries.refresh()) await search.again();
+}
+
+let isAway = false;
+
+/** What the page says of other things stays, unless the server was away and is back. */
+async function refreshQuietly(): Promise<void> {
+  if (
+    document.visibilityState !== "visible" ||
+    document.querySelector("dialog[open]")
+  ) return;
+  try {
+    await entries.load();
+    if (isAway) showProblem("");
+    isAway = false;
+  } catch (error) {
+    isAway = true;
+    showProblem(sentenceOf(error));
+  }
 }
 
 setUpToken(refresh);
-for (const button of document.querySelectorAll<HTMLButtonElement>("[data-close]")) {
-  button.addEventListener("click", () => button.closest("dialog")?.close());
-}
-setInterval(
-  () => document.visibilityState === "visible" && !document.querySelector("dialog[open]") && showEntries(),
-  REFRESH_MS,
-);
-await refresh();
+setUpShell();
+addEventListener("hashchange", () => search.followAddress());
+setInterval(refreshQuietly, REFRESH_MS);
+if (await entries.refresh()) await search.start();

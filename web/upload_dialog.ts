@@ -1,130 +1,219 @@
 /** The dialog that uploads files: chosen, or dropped anywhere on the page. */
-import { ApiError, askForToken, type JsonObject } from "./api.ts";
+import { sentenceOf } from "./api.ts";
 import { metadataOf, tagsOf } from "./asset_editor.ts";
-import { announce, byId, el, sizeText } from "./dom.ts";
-import { upload } from "./tus.ts";
+import { byId, debounced, el, sizeText } from "./dom.ts";
+import { chosenFiles, droppedFiles } from "./dropped_files.ts";
+import { type JsonObject, object, text } from "./json.ts";
+import { discard } from "./tus.ts";
+import {
+  type ChosenFile,
+  unfinishedOf,
+  unfinishedUploads,
+} from "./unfinished.ts";
+import { UploadLine } from "./upload_line.ts";
 
-/** Makes the dialog work. `onChange` is called after each file that is there. */
+/** Makes the dialog work. `onChange` is called when assets have been uploaded. */
 export function setUpUpload(onChange: () => Promise<void>): void {
   const dialog = byId("upload-dialog", HTMLDialogElement);
   const input = byId("upload-files", HTMLInputElement);
-  const name = byId("upload-name", HTMLInputElement);
-  let chosen: File[] = [];
-  const choose = (files: Iterable<File> | null | undefined) => {
-    chosen = [...files ?? []];
-    const sizeBytes = chosen.reduce((sum, { size }) => sum + size, 0);
-    byId("upload-chosen", HTMLElement).textContent = chosen.length === 0
-      ? ""
-      : `${chosen.length === 1 ? chosen[0]?.name : `${chosen.length} files`}, ${sizeText(sizeBytes)}`;
-    // Several files are named by their own names.
-    name.disabled = chosen.length > 1;
-    name.value = chosen.length === 1 ? chosen[0]?.name ?? "" : "";
+  const lines: UploadLine[] = [];
+  const changed = debounced(() => onChange(), 500);
+  let chosen: ChosenFile[] = [];
+  /** Files go up one after the other. */
+  let queue = Promise.resolve();
+  const choose = (files: ChosenFile[]) => {
+    chosen = files;
+    byId("upload-problem", HTMLElement).textContent = "";
+    showChosen(files);
   };
-  byId("upload-button", HTMLButtonElement).addEventListener("click", () => dialog.showModal());
-  byId("upload-close", HTMLButtonElement).addEventListener("click", () => dialog.close());
-  input.addEventListener("change", () => choose(input.files));
+  const open = () => {
+    showUnfinished(lines);
+    if (!dialog.open) dialog.showModal();
+  };
+  const show = (line: UploadLine) => {
+    if (line.state === "done") changed();
+    if (line.state === "cancelled") lines.splice(lines.indexOf(line), 1);
+    showOverall(lines);
+  };
+  byId("upload-button", HTMLButtonElement).addEventListener("click", open);
+  byId("upload-close", HTMLButtonElement).addEventListener(
+    "click",
+    () => dialog.close(),
+  );
+  input.addEventListener("change", () => choose(chosenFiles(input.files)));
+  setUpDrop(async (drop) => {
+    open();
+    choose(await droppedFiles(drop));
+  });
+  byId("upload-form", HTMLFormElement).addEventListener("submit", (event) => {
+    event.preventDefault();
+    const problem = byId("upload-problem", HTMLElement);
+    problem.textContent = chosen.length === 0 ? "Choose a file first." : "";
+    let begun: UploadLine[];
+    try {
+      const options = { onChange: show, onLeave: () => dialog.close() };
+      begun = withMetadata(chosen).map((one) =>
+        new UploadLine({ ...one, ...options })
+      );
+    } catch (error) {
+      problem.textContent = sentenceOf(error);
+      return;
+    }
+    if (begun.length === 0) return;
+    lines.push(...begun);
+    byId("uploads", HTMLElement).append(...begun.map(({ element }) => element));
+    begun[0]?.element.scrollIntoView({ block: "nearest" });
+    for (const line of begun) queue = queue.then(() => line.run());
+    input.value = "";
+    choose([]);
+    showUnfinished(lines);
+  });
+  addEventListener("beforeunload", (event) => {
+    if (lines.some(({ state }) => state === "running" || state === "waiting")) {
+      event.preventDefault();
+    }
+  });
+}
+
+function setUpDrop(onDrop: (drop: DataTransfer | null) => Promise<void>): void {
+  const hasFiles = (event: DragEvent) =>
+    event.dataTransfer?.types.includes("Files") ?? false;
   document.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     document.body.classList.add("dropping");
   });
   document.addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) document.body.classList.remove("dropping");
+    if (event.relatedTarget === null) {
+      document.body.classList.remove("dropping");
+    }
   });
   document.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     document.body.classList.remove("dropping");
-    choose(event.dataTransfer?.files);
-    if (!dialog.open) dialog.showModal();
-  });
-  byId("upload-form", HTMLFormElement).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const problem = byId("upload-problem", HTMLElement);
-    problem.textContent = chosen.length === 0 ? "Choose a file first." : "";
-    try {
-      const common = commonMetadata();
-      for (const file of chosen.splice(0)) {
-        await uploadOne(file, { asset_name: name.value || file.name, ...common }, onChange);
-      }
-      input.value = "";
-      choose([]);
-    } catch (error) {
-      problem.textContent = error instanceof Error ? error.message : String(error);
-    }
+    onDrop(event.dataTransfer);
   });
 }
 
-function commonMetadata(): JsonObject {
-  return {
+/** Says what was chosen. What was begun before is to go on as it was begun. */
+function showChosen(chosen: ChosenFile[]): void {
+  const [first] = chosen;
+  const isOne = chosen.length === 1;
+  const name = byId("upload-name", HTMLInputElement);
+  const digest = byId("upload-sha256", HTMLInputElement);
+  const unfinished = chosen.flatMap((one) => unfinishedOf(one) ?? []);
+  const [begun] = unfinished;
+  name.value = isOne && first ? first.path : "";
+  digest.value = "";
+  if (begun) fillIn(begun.metadata, isOne);
+  // Several files are named by their own names.
+  for (const box of [name, digest]) box.disabled = chosen.length > 1;
+  const sizeBytes = chosen.reduce((sum, { file }) => sum + file.size, 0);
+  const what = isOne ? first?.path ?? "" : `${chosen.length} files`;
+  const goesOn = begun === undefined
+    ? ""
+    : isOne
+    ? ` It goes on at ${sizeText(begun.sentBytes)}.`
+    : ` ${unfinished.length} of them go on where they were.`;
+  byId("upload-chosen", HTMLElement).textContent = chosen.length === 0
+    ? ""
+    : `${what}, ${sizeText(sizeBytes)}.${goesOn}`;
+}
+
+function fillIn(metadata: JsonObject, hasName: boolean): void {
+  const { version, tag } = object(metadata.asset_version);
+  const value = (id: string, typed: string) =>
+    byId(id, HTMLInputElement).value = typed;
+  if (hasName) value("upload-name", text(metadata.asset_name));
+  value("upload-version", text(version));
+  value("upload-tag", text(tag));
+  value(
+    "upload-tags",
+    Array.isArray(metadata.asset_tags) ? metadata.asset_tags.join(", ") : "",
+  );
+  value("upload-sha256", text(object(metadata.asset_file_info).sha256));
+  const own = object(metadata.asset_metadata);
+  byId("upload-metadata", HTMLTextAreaElement).value =
+    Object.keys(own).length === 0 ? "" : JSON.stringify(own, null, 2);
+}
+
+/** The chosen files with their metadata, out of the form. Throws with a sentence. */
+function withMetadata(
+  chosen: ChosenFile[],
+): { chosen: ChosenFile; metadata: JsonObject }[] {
+  const typed = (id: string) => byId(id, HTMLInputElement).value.trim();
+  const sha256 = typed("upload-sha256");
+  const common = {
     asset_version: {
-      version: byId("upload-version", HTMLInputElement).value,
-      tag: byId("upload-tag", HTMLInputElement).value,
+      version: typed("upload-version"),
+      tag: typed("upload-tag"),
     },
-    asset_tags: tagsOf(byId("upload-tags", HTMLInputElement).value),
-    asset_metadata: metadataOf(byId("upload-metadata", HTMLTextAreaElement).value),
+    asset_tags: tagsOf(typed("upload-tags")),
+    asset_metadata: metadataOf(
+      byId("upload-metadata", HTMLTextAreaElement).value,
+    ),
   };
+  const isOne = chosen.length === 1;
+  return chosen.map((one) => ({
+    chosen: one,
+    metadata: {
+      asset_name: isOne ? typed("upload-name") || one.path : one.path,
+      ...common,
+      ...isOne && sha256 !== "" ? { asset_file_info: { sha256 } } : {},
+    },
+  }));
 }
 
-/** Uploads one file, with a line that tells how it goes. */
-async function uploadOne(file: File, metadata: JsonObject, onChange: () => Promise<void>): Promise<void> {
-  const bar = el("progress", {
-    max: Math.max(file.size, 1),
-    value: 0,
-    "aria-label": `Upload of ${file.name}`,
-  });
-  const state = el("span", { class: "muted" }, "waiting");
-  const button = el("button", { type: "button", class: "quiet" }, "Pause");
-  const line = el("li", {}, el("strong", {}, file.name), " ", state, bar, button);
-  byId("uploads", HTMLElement).append(line);
-  let pause = new AbortController();
-  let startedAt = 0;
-  const run = async () => {
-    pause = new AbortController();
-    button.textContent = "Pause";
-    startedAt = performance.now();
-    let from: number | undefined;
-    try {
-      const uri = await upload({
-        file,
-        metadata,
-        signal: pause.signal,
-        onProgress: (sent) => {
-          from ??= sent;
-          bar.value = sent;
-          state.textContent = rate(sent, file.size, from, startedAt);
-        },
-      });
-      state.textContent = "done";
-      bar.value = bar.max;
-      button.replaceWith(
-        el("a", { href: `#/asset/${encodeURIComponent(uri)}`, onclick: () => closeDialog() }, "Show"),
+/** Lists what was begun before and is not under way. */
+function showUnfinished(lines: UploadLine[]): void {
+  const paths = new Set(lines.map(({ path }) => path));
+  const waiting = unfinishedUploads().filter(({ path }) => !paths.has(path));
+  byId("unfinished", HTMLElement).hidden = waiting.length === 0;
+  byId("unfinished-list", HTMLElement).replaceChildren(
+    ...waiting.map((upload) => {
+      const { path, sentBytes, sizeBytes } = upload;
+      const forget = async () => {
+        await discard(upload).catch((error) => {
+          byId("upload-problem", HTMLElement).textContent = sentenceOf(error);
+        });
+        showUnfinished(lines);
+        byId("upload-files", HTMLInputElement).focus();
+      };
+      return el(
+        "li",
+        {},
+        el(
+          "div",
+          {},
+          el("strong", { class: "clamp" }, path),
+          ` ${sizeText(sentBytes)} of ${sizeText(sizeBytes)}`,
+        ),
+        el("button", {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Discard: ${path}`,
+          onclick: forget,
+        }, "Discard"),
       );
-      announce(`${file.name} is uploaded.`);
-      await onChange();
-    } catch (error) {
-      button.textContent = "Resume";
-      state.textContent = pause.signal.aborted
-        ? "paused"
-        : error instanceof Error
-        ? error.message
-        : String(error);
-      announce(`${file.name}: ${state.textContent}`);
-      if (error instanceof ApiError && error.status === 401) askForToken(error.message);
-    }
-  };
-  button.addEventListener("click", () => {
-    if (button.textContent === "Pause") pause.abort();
-    else run();
-  });
-  await run();
+    }),
+  );
 }
 
-function closeDialog(): void {
-  byId("upload-dialog", HTMLDialogElement).close();
-}
-
-function rate(sent: number, size: number, from: number, startedAt: number): string {
-  const seconds = (performance.now() - startedAt) / 1000;
-  const speed = (sent - from) / Math.max(seconds, 0.001);
-  const left = speed > 0 ? `, ${Math.ceil((size - sent) / speed)} s left` : "";
-  return `${sizeText(sent)} of ${sizeText(size)}${left}`;
+/** Says on the page how the uploads go, for when the dialog is closed. */
+function showOverall(lines: UploadLine[]): void {
+  const under = lines.filter(({ state }) =>
+    state === "running" || state === "waiting"
+  );
+  const sum = (of: "sentBytes" | "sizeBytes") =>
+    under.reduce((bytes, line) => bytes + line[of], 0);
+  const percent = Math.floor(
+    100 * sum("sentBytes") / Math.max(sum("sizeBytes"), 1),
+  );
+  byId("upload-button", HTMLButtonElement).textContent = under.length === 0
+    ? "Upload"
+    : `Uploading ${
+      under.length === 1 ? "" : `${under.length} files, `
+    }${percent} %`;
+  byId("uploads", HTMLElement).hidden = lines.length === 0;
 }

@@ -12,7 +12,9 @@ export function assetsPage(): string {
     body: (
       <>
         <Top title="Assets">
-          <button type="button" id="upload-button" class="primary">Upload</button>
+          <button type="button" id="upload-button" class="primary">
+            Upload
+          </button>
         </Top>
         <main id="main" tabindex={-1}>
           <Notices />
@@ -20,8 +22,11 @@ export function assetsPage(): string {
             <h1 class="hidden">Assets</h1>
             <Search caption="Assets" />
             <div id="empty" class="empty" hidden>
-              <p>There is nothing to show.</p>
-              <p class="muted">Drop files anywhere on this page to upload them.</p>
+              <p>There is no asset yet.</p>
+              <p class="muted">
+                Drop files or folders anywhere on this page, press Upload, or
+                type <code>assets-server push FILE</code> into a terminal.
+              </p>
             </div>
           </div>
           <div id="detail" hidden></div>
@@ -51,23 +56,48 @@ function UploadDialog() {
     <dialog id="upload-dialog" aria-labelledby="upload-title" class="wide">
       <form id="upload-form">
         <h2 id="upload-title">Upload</h2>
+        <ul id="uploads" class="uploads" aria-label="Uploads" hidden></ul>
         <label class="drop">
-          <span>Drop files here, or choose them</span>
+          <span>Drop files or folders here, or choose files</span>
           <input id="upload-files" type="file" multiple />
-          <span id="upload-chosen" class="muted"></span>
+          <span id="upload-chosen" role="status"></span>
         </label>
+        <section id="unfinished" aria-labelledby="unfinished-title" hidden>
+          <h3 id="unfinished-title">Not finished</h3>
+          <p class="muted">
+            Choose the same file again, and its upload goes on where it was.
+          </p>
+          <ul id="unfinished-list" class="uploads"></ul>
+        </section>
         <label>
           <span>Name</span>
-          <input id="upload-name" autocomplete="off" />
+          <input
+            id="upload-name"
+            autocomplete="off"
+            maxlength={512}
+            placeholder="that of the file"
+          />
         </label>
         <div class="columns">
           <label>
             <span>Version</span>
-            <input id="upload-version" value="1.0" required />
+            <input
+              id="upload-version"
+              value="1.0"
+              required
+              maxlength={256}
+              autocomplete="off"
+            />
           </label>
           <label>
             <span>Tag of the version</span>
-            <input id="upload-tag" value="initial" required />
+            <input
+              id="upload-tag"
+              value="initial"
+              required
+              maxlength={256}
+              autocomplete="off"
+            />
           </label>
         </div>
         <label>
@@ -76,15 +106,32 @@ function UploadDialog() {
         </label>
         <label>
           <span>Metadata, in JSON</span>
-          <textarea id="upload-metadata" rows={3} spellcheck={false} placeholder='{"description": "…"}'>
+          <textarea
+            id="upload-metadata"
+            rows={3}
+            spellcheck={false}
+            placeholder='{"description": "…"}'
+          >
           </textarea>
+        </label>
+        <label>
+          <span>
+            SHA-256 of the file, if you know it: another one is refused
+          </span>
+          <input
+            id="upload-sha256"
+            class="code"
+            autocomplete="off"
+            spellcheck={false}
+            pattern="\s*[0-9a-fA-F]{64}\s*"
+            title="64 hexadecimal digits"
+          />
         </label>
         <p id="upload-problem" class="field-problem" role="alert"></p>
         <div class="actions">
           <button type="submit" class="primary">Upload</button>
           <button type="button" id="upload-close">Close</button>
         </div>
-        <ul id="uploads" class="uploads" aria-label="Uploads"></ul>
       </form>
     </dialog>
   );

@@ -1,7 +1,12 @@
 /** @jsxImportSource hono/jsx */
 /** The API's description as a page: sections, routes, their parameters, bodies, answers and errors with examples. */
 import type { Child } from "hono/jsx";
-import { asJsonObject, isJsonObject, type Json, type JsonObject } from "../collection/json.ts";
+import {
+  asJsonObject,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+} from "../collection/json.ts";
 import { prose } from "./prose.tsx";
 import { SchemaView } from "./schema_view.tsx";
 import { documentText } from "./shell.tsx";
@@ -45,29 +50,34 @@ export function docsPage(api: JsonObject): string {
           <header>
             <h1>{text(info.title)} API</h1>
             <p>
-              {prose(text(info.description))} Version {text(info.version)}; the same as{" "}
+              {prose(text(info.description))} Version{" "}
+              {text(info.version)}; the same as{" "}
               <a href="openapi.json">OpenAPI {text(api.openapi)}</a>.{" "}
               <a href="ui/">To the page of this server</a>.{" "}
             </p>
             <p>
-              Where the server has tokens, they go into the header <code>Authorization: Bearer …</code>
+              Where the server has tokens, they go into the header{" "}
+              <code>Authorization: Bearer …</code>
             </p>
           </header>
           {tags.map((tag) => (
             <section>
               <h2>{text(tag.name)}</h2>
               <p>{prose(text(tag.description))}</p>
-              {withTag(routes, text(tag.name)).map((route) => <RouteView route={route} />)}
+              {withTag(routes, text(tag.name)).map((route) => (
+                <RouteView route={route} />
+              ))}
             </section>
           ))}
           <section>
             <h2>Schemas</h2>
-            {Object.entries(asJsonObject(asJsonObject(api.components).schemas)).map(([name, schema]) => (
-              <article class="schema" id={`schema-${name}`}>
-                <h3>{name}</h3>
-                <SchemaView schema={asJsonObject(schema)} />
-              </article>
-            ))}
+            {Object.entries(asJsonObject(asJsonObject(api.components).schemas))
+              .map(([name, schema]) => (
+                <article class="schema" id={`schema-${name}`}>
+                  <h3>{name}</h3>
+                  <SchemaView schema={asJsonObject(schema)} />
+                </article>
+              ))}
           </section>
         </main>
       </div>
@@ -85,7 +95,8 @@ function RouteView({ route }: { route: Route }) {
         <Method name={route.method} /> <code>{route.path}</code>
       </h3>
       <p>
-        <strong>{text(operation.summary)}.</strong> {prose(text(operation.description))}
+        <strong>{text(operation.summary)}.</strong>{" "}
+        {prose(text(operation.description))}
         {isOpen && " Needs no token."}
       </p>
       {parameters.length > 0 && (
@@ -93,7 +104,8 @@ function RouteView({ route }: { route: Route }) {
           {parameters.map((parameter) => (
             <div>
               <dt>
-                <code>{text(parameter.name)}</code> <small>{text(parameter.in)}</small>
+                <code>{text(parameter.name)}</code>{" "}
+                <small>{text(parameter.in)}</small>
               </dt>
               <dd>
                 {prose(text(parameter.description))}
@@ -113,7 +125,9 @@ function RouteView({ route }: { route: Route }) {
           <Content content={asJsonObject(operation.requestBody.content)} />
         </details>
       )}
-      {Object.entries(asJsonObject(operation.responses)).map(([status, response]) => (
+      {Object.entries(asJsonObject(operation.responses)).map((
+        [status, response],
+      ) => (
         <details open={status.startsWith("2")}>
           <summary>
             <span class={`status status-${status[0]}`}>{status}</span>{" "}
@@ -128,7 +142,9 @@ function RouteView({ route }: { route: Route }) {
 }
 
 function Headers({ headers }: { headers: JsonObject }) {
-  const own = Object.entries(headers).filter(([name]) => name !== "X-Request-Id");
+  const own = Object.entries(headers).filter(([name]) =>
+    name !== "X-Request-Id"
+  );
   if (own.length === 0) return null;
   return (
     <dl class="parameters">
@@ -167,12 +183,16 @@ function Content({ content }: { content: JsonObject }) {
 
 function Example({ value }: { value: Json }): Child {
   return (
-    <pre tabindex={0}><code>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</code></pre>
+    <pre
+      tabindex={0}
+    ><code>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</code></pre>
   );
 }
 
 function examplesOf(media: JsonObject): { summary: string; value: Json }[] {
-  if (media.example !== undefined) return [{ summary: "", value: media.example }];
+  if (media.example !== undefined) {
+    return [{ summary: "", value: media.example }];
+  }
   return Object.values(asJsonObject(media.examples)).map((example) => {
     const { summary, value = null } = asJsonObject(example);
     return { summary: text(summary), value };
@@ -186,7 +206,11 @@ function Method({ name }: { name: string }) {
 function routesOf(api: JsonObject): Route[] {
   return Object.entries(asJsonObject(api.paths)).flatMap(([path, item]) =>
     METHODS.filter((method) => method in asJsonObject(item))
-      .map((method) => ({ method, path, operation: asJsonObject(asJsonObject(item)[method]) }))
+      .map((method) => ({
+        method,
+        path,
+        operation: asJsonObject(asJsonObject(item)[method]),
+      }))
   );
 }
 

@@ -17,24 +17,42 @@ export function registryPage(): string {
           <h1 class="hidden">Assets registry</h1>
           <section aria-labelledby="entries-title">
             <h2 id="entries-title">Assets DBs</h2>
-            <p id="no-entries" class="empty" hidden>None is registered yet.</p>
+            <p id="entries-summary" class="muted"></p>
+            <div id="no-entries" class="empty" hidden>
+              <p>No Assets DB is registered yet.</p>
+              <p class="muted">
+                Start one with <code>--registry-url</code>{" "}
+                and the address of this registry, or type{" "}
+                <code>assets-server registry add</code> into a terminal.
+              </p>
+            </div>
             <ul id="entries" class="cards"></ul>
+            <p class="after">
+              <button
+                type="button"
+                id="all-entries"
+                aria-controls="entries"
+                hidden
+              >
+              </button>
+            </p>
           </section>
-          <section aria-labelledby="search-title">
+          <section id="search-section" aria-labelledby="search-title" hidden>
             <h2 id="search-title">Search in all of them</h2>
-            <Search caption="Assets found" />
-            <p id="empty" class="empty" hidden>There is nothing to show.</p>
-            <h3>Where was searched</h3>
-            <table class="list">
-              <thead>
-                <tr>
-                  {["Assets DB", "Status", "Found here", "Problem"].map((name) => (
-                    <th scope="col">{name}</th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody id="source-rows"></tbody>
-            </table>
+            <Search caption="Assets found" moreColumns={["In"]} />
+            <details id="sources" hidden>
+              <summary id="sources-title">Where was searched</summary>
+              <table class="list" aria-labelledby="sources-title">
+                <thead>
+                  <tr>
+                    {["Assets DB", "Status", "On this page", "Problem"].map((
+                      name,
+                    ) => <th scope="col">{name}</th>)}
+                  </tr>
+                </thead>
+                <tbody id="source-rows"></tbody>
+              </table>
+            </details>
           </section>
         </main>
         <TokenDialog />

@@ -39,21 +39,28 @@ const PAGE_POLICY = [
 const CACHING = { "Cache-Control": "no-cache" };
 
 /** Adds `/openapi.json` and the pages to an application. */
-export function webRoutes(app: App, { tokens, api, mode }: WebRoutesOptions): void {
+export function webRoutes(
+  app: App,
+  { tokens, api, mode }: WebRoutesOptions,
+): void {
   const get = (path: string, handle: AppHandler) =>
     route(app, tokens, path, { GET: { access: "open", handle } });
   const description = JSON.stringify(api);
   const docs = docsPage(api);
   get(
     "/openapi.json",
-    (context) => sendText(context, description, 200, { "Content-Type": "application/json" }),
+    (context) =>
+      sendText(context, description, 200, {
+        "Content-Type": "application/json",
+      }),
   );
   get("/docs", page(docs));
   get("/", welcome(mode));
   get("/ui", (context) => context.body(null, 308, { Location: "ui/" }));
   get("/ui/", page(mode === "registry" ? registryPage() : assetsPage()));
-  if (mode === "registry") get("/ui/registry.js", asset(registryScript, "text/javascript"));
-  else get("/ui/assets.js", asset(assetsScript, "text/javascript"));
+  if (mode === "registry") {
+    get("/ui/registry.js", asset(registryScript, "text/javascript"));
+  } else get("/ui/assets.js", asset(assetsScript, "text/javascript"));
   get("/ui/icon.svg", asset(icon, "image/svg+xml"));
   get("/ui/style.css", asset(style, "text/css"));
 }
@@ -66,7 +73,10 @@ function welcome(mode: WebRoutesOptions["mode"]): AppHandler {
     "  /docs           the API, to be read\n" +
     "  /openapi.json   the API, for programs\n" +
     "  /health         how it is\n";
-  const headers = { "Content-Type": "text/plain; charset=utf-8", Vary: "Accept" };
+  const headers = {
+    "Content-Type": "text/plain; charset=utf-8",
+    Vary: "Accept",
+  };
   return (context) =>
     /\btext\/html\b/i.test(context.req.header("Accept") ?? "")
       ? context.body(null, 302, { Location: "ui/", Vary: "Accept" })

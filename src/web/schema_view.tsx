@@ -1,7 +1,12 @@
 /** @jsxImportSource hono/jsx */
 /** A JSON Schema as a list of its properties. */
 import type { Child } from "hono/jsx";
-import { asJsonObject, isJsonObject, type Json, type JsonObject } from "../collection/json.ts";
+import {
+  asJsonObject,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+} from "../collection/json.ts";
 import { prose } from "./prose.tsx";
 
 /** Shows a schema; what it refers to is linked. */
@@ -9,7 +14,9 @@ export function SchemaView({ schema }: { schema: JsonObject }): Child {
   const properties = Object.entries(asJsonObject(schema.properties));
   const required = Array.isArray(schema.required) ? schema.required : [];
   if (properties.length === 0) {
-    return Object.keys(schema).length === 0 ? null : <p class="type">{typeOf(schema)} {describe(schema)}</p>;
+    return Object.keys(schema).length === 0
+      ? null
+      : <p class="type">{typeOf(schema)} {describe(schema)}</p>;
   }
   return (
     <>
@@ -19,7 +26,10 @@ export function SchemaView({ schema }: { schema: JsonObject }): Child {
           <div>
             <dt>
               <code>{name}</code>{" "}
-              <small>{typeOf(asJsonObject(property))}{required.includes(name) ? ", required" : ""}</small>
+              <small>
+                {typeOf(asJsonObject(property))}
+                {required.includes(name) ? ", required" : ""}
+              </small>
             </dt>
             <dd>
               {describe(asJsonObject(property))}
@@ -49,17 +59,27 @@ function typeOf(schema: JsonObject): Child {
   if (typeof schema.$ref === "string") return <Reference to={schema.$ref} />;
   if (Array.isArray(schema.anyOf)) return joined(schema.anyOf, " or ");
   if (Array.isArray(schema.allOf)) return joined(schema.allOf, "; ");
-  if (Array.isArray(schema.enum)) return schema.enum.map((value) => JSON.stringify(value)).join(" · ");
+  if (Array.isArray(schema.enum)) {
+    return schema.enum.map((value) => JSON.stringify(value)).join(" · ");
+  }
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (isJsonObject(schema.items)) return <>list of {typeOf(schema.items)}</>;
   if (isJsonObject(schema.properties) && isJsonObject(schema.properties.code)) {
     return <>code {typeOf(schema.properties.code)}</>;
   }
-  return [name(schema.type), limits(schema)].filter((part) => part !== "").join(", ");
+  return [name(schema.type), limits(schema)].filter((part) => part !== "").join(
+    ", ",
+  );
 }
 
 function joined(schemas: Json[], separator: string): Child {
-  return <>{schemas.map((one, index) => <>{index > 0 && separator}{typeOf(asJsonObject(one))}</>)}</>;
+  return (
+    <>
+      {schemas.map((one, index) => (
+        <>{index > 0 && separator}{typeOf(asJsonObject(one))}</>
+      ))}
+    </>
+  );
 }
 
 function Reference({ to }: { to: string }) {

@@ -13,7 +13,9 @@ export interface PageParts {
 }
 
 /** A whole document as text. */
-export function documentText({ title, body, base = "ui/", script }: PageParts): string {
+export function documentText(
+  { title, body, base = "ui/", script }: PageParts,
+): string {
   const html = (
     <html lang="en">
       <head>
