@@ -81,9 +81,7 @@ export async function ask(
 /** The error that an answer is. */
 export function errorOf(status: number, body: JsonObject): ApiError {
   const said = text(body.message) || `The server answered ${status}.`;
-  const message = status === 401 && token() === ""
-    ? "This server wants an access token."
-    : said;
+  const message = status === 401 && token() === "" ? "This server wants an access token." : said;
   return new ApiError(message, status, text(body.code));
 }
 

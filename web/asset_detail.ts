@@ -1,13 +1,5 @@
 /** One asset: what is known of it, its other versions, and what can be done with it. */
-import {
-  address,
-  ApiError,
-  ask,
-  attempt,
-  authorization,
-  SERVER,
-  token,
-} from "./api.ts";
+import { address, ApiError, ask, attempt, authorization, SERVER, token } from "./api.ts";
 import { openEditor } from "./asset_editor.ts";
 import { announce, byId, copyButton, el, sizeText } from "./dom.ts";
 import { type JsonObject, object, text } from "./json.ts";
@@ -201,25 +193,17 @@ function download(asset: JsonObject): HTMLElement[] {
 
 function commands(asset: JsonObject, reference: string): HTMLElement {
   const server = SERVER.href.replace(/\/$/, "");
-  const secret = token() === ""
-    ? ""
-    : ' -H "Authorization: Bearer $ASSETS_TOKEN"';
-  const metadata = `curl${secret} ${
-    quoted(address(`/asset/${encodeURIComponent(reference)}`))
-  }`;
+  const secret = token() === "" ? "" : ' -H "Authorization: Bearer $ASSETS_TOKEN"';
+  const metadata = `curl${secret} ${quoted(address(`/asset/${encodeURIComponent(reference)}`))}`;
   const lines: [string, string][] = [["Copy curl of the metadata", metadata]];
   if (text(asset.asset_public_url) !== "") {
-    const file = text(asset.asset_id) === ""
-      ? quoted(text(asset.asset_public_url))
-      : quoted(
-        address(`/asset-object/${encodeURIComponent(text(asset.asset_id))}`),
-      );
+    const file = text(asset.asset_id) === "" ? quoted(text(asset.asset_public_url)) : quoted(
+      address(`/asset-object/${encodeURIComponent(text(asset.asset_id))}`),
+    );
     const name = quoted(
       `./${localName(object(asset.asset_file_info).file_name)}`,
     );
-    const pull = `assets-server pull ${quoted(reference)} --server ${
-      quoted(server)
-    }`;
+    const pull = `assets-server pull ${quoted(reference)} --server ${quoted(server)}`;
     lines.unshift(["Copy curl", `curl -fL${secret} -o ${name} ${file}`], [
       "Copy pull",
       pull,
@@ -251,9 +235,7 @@ function localName(name: unknown): string {
 
 /** For a shell. */
 function quoted(word: string): string {
-  return /^[\w:/.@%+=,-]+$/.test(word)
-    ? word
-    : `'${word.replaceAll("'", `'\\''`)}'`;
+  return /^[\w:/.@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function confirmDelete(

@@ -10,9 +10,7 @@ export function openEditor({ path, asset, etag, onChange }: AssetChange): void {
   const tags = byId("edit-tags", HTMLInputElement);
   const metadata = byId("edit-metadata", HTMLTextAreaElement);
   const problem = byId("edit-problem", HTMLElement);
-  tags.value = Array.isArray(asset.asset_tags)
-    ? asset.asset_tags.join(", ")
-    : "";
+  tags.value = Array.isArray(asset.asset_tags) ? asset.asset_tags.join(", ") : "";
   metadata.value = JSON.stringify(asset.asset_metadata ?? {}, null, 2);
   problem.textContent = "";
   byId("edit-form", HTMLFormElement).onsubmit = async (event) => {
@@ -61,9 +59,7 @@ export function metadataOf(typed: string): Json {
     return JSON.parse(typed);
   } catch (error) {
     throw new Error(
-      `The metadata are not JSON: ${
-        error instanceof Error ? error.message : error
-      }`,
+      `The metadata are not JSON: ${error instanceof Error ? error.message : error}`,
     );
   }
 }

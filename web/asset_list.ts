@@ -1,12 +1,7 @@
 /** The list of assets. */
 import { announce, byId, el, sizeText } from "./dom.ts";
 import { type JsonObject, object, objects, text } from "./json.ts";
-import {
-  chips,
-  type FoundPage,
-  type RunningSearch,
-  setUpSearch,
-} from "./search.ts";
+import { chips, type FoundPage, type RunningSearch, setUpSearch } from "./search.ts";
 
 /** As many tags of an asset are shown in the list. */
 const MAX_TAGS = 6;

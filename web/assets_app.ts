@@ -49,9 +49,7 @@ async function refresh(): Promise<void> {
 }
 
 addEventListener("click", (event) => {
-  const link = event.target instanceof Element
-    ? event.target.closest("#rows a")
-    : null;
+  const link = event.target instanceof Element ? event.target.closest("#rows a") : null;
   if (link) {
     left = {
       address: location.hash,

@@ -78,9 +78,7 @@ export function sizeText(bytes: unknown): string {
   let value = bytes;
   let unit = 0;
   for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${
-    units[unit]
-  }`;
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
 /** A button that copies a text, and says that it did. */

@@ -6,9 +6,7 @@ export async function droppedFiles(
   drop: DataTransfer | null,
 ): Promise<ChosenFile[]> {
   // The drop is gone after the first wait: its entries are taken at once.
-  const entries = [...drop?.items ?? []].flatMap((item) =>
-    item.webkitGetAsEntry() ?? []
-  );
+  const entries = [...drop?.items ?? []].flatMap((item) => item.webkitGetAsEntry() ?? []);
   if (entries.length === 0) return chosenFiles(drop?.files);
   const found = await Promise.all(entries.map(filesIn));
   return found.flat();
@@ -24,9 +22,7 @@ export function chosenFiles(
 async function filesIn(entry: FileSystemEntry): Promise<ChosenFile[]> {
   const path = entry.fullPath.replace(/^\//, "");
   if (entry instanceof FileSystemFileEntry) {
-    const file = await new Promise<File>((resolve, reject) =>
-      entry.file(resolve, reject)
-    );
+    const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
     return [{ file, path }];
   }
   if (!(entry instanceof FileSystemDirectoryEntry)) return [];

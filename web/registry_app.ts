@@ -1,14 +1,7 @@
 /** The page of a registry: the Assets DBs with their health, and a search over all of them. */
 import { sentenceOf, setUpToken } from "./api.ts";
 import { versionText } from "./asset_list.ts";
-import {
-  announce,
-  byId,
-  el,
-  setUpShell,
-  showProblem,
-  sizeText,
-} from "./dom.ts";
+import { announce, byId, el, setUpShell, showProblem, sizeText } from "./dom.ts";
 import { type JsonObject, object, objects, text } from "./json.ts";
 import { Entries, pageOf, webAddress } from "./registry_entries.ts";
 import { chips, setUpSearch } from "./search.ts";
@@ -102,9 +95,7 @@ const search = setUpSearch(
     const how = isBeginning ? " that begin so" : "";
     const found = assets.length === 0
       ? `Nothing found${how}${where}.`
-      : `Page ${number}${
-        hasNext ? "" : ", the last"
-      }: ${assets.length} assets${how}${where}`;
+      : `Page ${number}${hasNext ? "" : ", the last"}: ${assets.length} assets${how}${where}`;
     byId("found", HTMLElement).textContent = found;
     announce(found);
   },

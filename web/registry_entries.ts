@@ -41,9 +41,7 @@ export class Entries {
       {},
     );
     this.#known = objects(body.data).sort(byUrgency);
-    const shown = this.#showsAll
-      ? this.#known
-      : this.#known.slice(0, FIRST_SHOWN);
+    const shown = this.#showsAll ? this.#known : this.#known.slice(0, FIRST_SHOWN);
     const cards = await Promise.all(shown.map((entry) => this.#card(entry)));
     const focused = document.activeElement instanceof HTMLElement
       ? document.activeElement.dataset.check
@@ -60,26 +58,19 @@ export class Entries {
   /** The Assets DB that holds an asset: by its id, or by where the file is. */
   holderOf(asset: JsonObject): JsonObject | undefined {
     const place = text(asset.asset_public_url);
-    return this.#known.find((entry) =>
-      text(entry.asset_registry_id) === text(asset.assets_db_id)
-    ) ??
-      this.#known.find((entry) =>
-        webAddress(entry) !== "" && place.startsWith(`${webAddress(entry)}/`)
-      );
+    return this.#known.find((entry) => text(entry.asset_registry_id) === text(asset.assets_db_id)) ??
+      this.#known.find((entry) => webAddress(entry) !== "" && place.startsWith(`${webAddress(entry)}/`));
   }
 
   #showSummary(): void {
     const count = this.#known.length;
-    const healthy =
-      this.#known.filter(({ health }) => object(health).status === "healthy")
-        .length;
+    const healthy = this.#known.filter(({ health }) => object(health).status === "healthy")
+      .length;
     byId("no-entries", HTMLElement).hidden = count > 0;
     byId("search-section", HTMLElement).hidden = count === 0;
     byId("entries-summary", HTMLElement).textContent = count === 0
       ? ""
-      : `${count} registered${
-        count === MAX_ENTRIES ? " or more" : ""
-      }, ${healthy} healthy`;
+      : `${count} registered${count === MAX_ENTRIES ? " or more" : ""}, ${healthy} healthy`;
     const button = byId("all-entries", HTMLButtonElement);
     button.hidden = count <= FIRST_SHOWN;
     button.textContent = this.#showsAll ? "Show fewer" : `Show all ${count}`;
@@ -149,18 +140,15 @@ export function pageOf(entry: JsonObject): string {
 }
 
 function place(entry: JsonObject): HTMLElement {
-  return webAddress(entry) === ""
-    ? el("span", { class: "muted" }, "no address")
-    : el(
-      "a",
-      { href: pageOf(entry), rel: "noreferrer noopener" },
-      text(entry.asset_registry_public_url),
-    );
+  return webAddress(entry) === "" ? el("span", { class: "muted" }, "no address") : el(
+    "a",
+    { href: pageOf(entry), rel: "noreferrer noopener" },
+    text(entry.asset_registry_public_url),
+  );
 }
 
 function byUrgency(a: JsonObject, b: JsonObject): number {
-  const rank = (entry: JsonObject) =>
-    ORDER.indexOf(text(object(entry.health).status));
+  const rank = (entry: JsonObject) => ORDER.indexOf(text(object(entry.health).status));
   const name = (entry: JsonObject) => text(entry.asset_registry_name);
   return rank(a) - rank(b) || name(a).localeCompare(name(b));
 }
@@ -182,13 +170,10 @@ function chart(history: JsonObject[], name: string): Node {
     ...history.map(({ latency_ms }) => Number(latency_ms)),
   );
   const failed = history.filter(({ status }) => status !== "healthy").length;
-  const label =
-    `Health of ${name}: ${history.length} checks, ${failed} of them failed`;
+  const label = `Health of ${name}: ${history.length} checks, ${failed} of them failed`;
   const from = MAX_BARS - history.length;
   const bars = history.map(({ status, latency_ms }, index) => {
-    const height = status === "healthy"
-      ? 4 + (BAR.height - 4) * Number(latency_ms) / longest
-      : BAR.height;
+    const height = status === "healthy" ? 4 + (BAR.height - 4) * Number(latency_ms) / longest : BAR.height;
     return svg("rect", {
       class: `bar-${text(status)}`,
       x: (from + index) * (BAR.width + BAR.gap),

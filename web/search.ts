@@ -2,18 +2,8 @@
 import { type ApiAnswer, ApiError, attempt, post } from "./api.ts";
 import { byId, debounced, el } from "./dom.ts";
 import { isObject, type Json, type JsonObject, objects } from "./json.ts";
-import {
-  addressOf,
-  isSearchAddress,
-  shownState,
-  showState,
-} from "./search_state.ts";
-import {
-  allOf,
-  anywhereFilter,
-  beginningFilters,
-  SMALL_COLLECTION,
-} from "./search_words.ts";
+import { addressOf, isSearchAddress, shownState, showState } from "./search_state.ts";
+import { allOf, anywhereFilter, beginningFilters, SMALL_COLLECTION } from "./search_words.ts";
 
 /** How many assets there are decides how words are searched for; a search waits for the number so long at most. */
 const TOTAL_WAIT_MS = 1000;
@@ -158,9 +148,7 @@ class PagedSearch {
 
   /** To the next page or back. */
   async turn(by: 1 | -1): Promise<void> {
-    const cursors = by === 1
-      ? [...this.#cursors, this.#next]
-      : this.#cursors.slice(0, -1);
+    const cursors = by === 1 ? [...this.#cursors, this.#next] : this.#cursors.slice(0, -1);
     this.#begin();
     const { signal } = this.#running;
     await this.#attempt(async () => {
@@ -203,9 +191,7 @@ class PagedSearch {
     filter: JsonObject,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    const answer = await post("/assets?count=only", filter, signal).catch(() =>
-      undefined
-    );
+    const answer = await post("/assets?count=only", filter, signal).catch(() => undefined);
     const count = answer?.body.count;
     if (typeof count !== "number") return undefined;
     if (!isAsking(filter)) this.#total = count;
@@ -214,9 +200,7 @@ class PagedSearch {
 
   #wordFilters(text: string): JsonObject[] {
     if (text.trim() === "") return [{}];
-    return this.#looksInside(text)
-      ? [anywhereFilter(text)]
-      : beginningFilters(text);
+    return this.#looksInside(text) ? [anywhereFilter(text)] : beginningFilters(text);
   }
 
   #looksInside(text: string): boolean {
@@ -272,9 +256,7 @@ function typedFilter(): JsonObject | undefined {
     json = JSON.parse(typed);
   } catch (error) {
     throw new FilterProblem(
-      `The filter is not JSON: ${
-        error instanceof Error ? error.message : error
-      }`,
+      `The filter is not JSON: ${error instanceof Error ? error.message : error}`,
     );
   }
   if (!isObject(json)) {

@@ -31,9 +31,7 @@ function branch(key: string, value: Json, level: number): HTMLLIElement {
     return el("li", {}, el("span", { class: "key" }, key), " ", leaf(value));
   }
   const size = Array.isArray(value) ? value.length : Object.keys(value).length;
-  const count = `${size} ${Array.isArray(value) ? "item" : "key"}${
-    size === 1 ? "" : "s"
-  }`;
+  const count = `${size} ${Array.isArray(value) ? "item" : "key"}${size === 1 ? "" : "s"}`;
   const summary = el(
     "summary",
     {},

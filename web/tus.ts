@@ -123,17 +123,12 @@ async function begun(
     method: "POST",
     headers: {
       "Upload-Length": String(file.size),
-      "Upload-Metadata": Object.entries(said).filter(([, value]) =>
-        value !== ""
-      )
-        .map(([name, value]) =>
-          `${name} ${base64(new TextEncoder().encode(value))}`
-        ).join(","),
+      "Upload-Metadata": Object.entries(said).filter(([, value]) => value !== "")
+        .map(([name, value]) => `${name} ${base64(new TextEncoder().encode(value))}`).join(","),
     },
     signal,
   });
-  const url =
-    new URL(response.headers.get("Location") ?? "", address("/uploads/")).href;
+  const url = new URL(response.headers.get("Location") ?? "", address("/uploads/")).href;
   const key = keyOf({ file, path });
   const kept = { key, path, sizeBytes: file.size, sentBytes: 0, url, metadata };
   return { kept, at: assetOf(response) ?? 0 };

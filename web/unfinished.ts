@@ -42,9 +42,7 @@ export function unfinishedOf(chosen: ChosenFile): UnfinishedUpload | undefined {
 
 /** All that were begun, but what the server has forgotten by now. */
 export function unfinishedUploads(): UnfinishedUpload[] {
-  const keys = Object.keys(localStorage).filter((key) =>
-    key.startsWith(KEY_PREFIX)
-  ).sort();
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(KEY_PREFIX)).sort();
   return keys.flatMap((key) => read(key) ?? []);
 }
 

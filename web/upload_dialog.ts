@@ -5,11 +5,7 @@ import { byId, debounced, el, sizeText } from "./dom.ts";
 import { chosenFiles, droppedFiles } from "./dropped_files.ts";
 import { type JsonObject, object, text } from "./json.ts";
 import { discard } from "./tus.ts";
-import {
-  type ChosenFile,
-  unfinishedOf,
-  unfinishedUploads,
-} from "./unfinished.ts";
+import { type ChosenFile, unfinishedOf, unfinishedUploads } from "./unfinished.ts";
 import { UploadLine } from "./upload_line.ts";
 
 /** Makes the dialog work. `onChange` is called when assets have been uploaded. */
@@ -52,9 +48,7 @@ export function setUpUpload(onChange: () => Promise<void>): void {
     let begun: UploadLine[];
     try {
       const options = { onChange: show, onLeave: () => dialog.close() };
-      begun = withMetadata(chosen).map((one) =>
-        new UploadLine({ ...one, ...options })
-      );
+      begun = withMetadata(chosen).map((one) => new UploadLine({ ...one, ...options }));
     } catch (error) {
       problem.textContent = sentenceOf(error);
       return;
@@ -76,8 +70,7 @@ export function setUpUpload(onChange: () => Promise<void>): void {
 }
 
 function setUpDrop(onDrop: (drop: DataTransfer | null) => Promise<void>): void {
-  const hasFiles = (event: DragEvent) =>
-    event.dataTransfer?.types.includes("Files") ?? false;
+  const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
   document.addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
@@ -123,8 +116,7 @@ function showChosen(chosen: ChosenFile[]): void {
 
 function fillIn(metadata: JsonObject, hasName: boolean): void {
   const { version, tag } = object(metadata.asset_version);
-  const value = (id: string, typed: string) =>
-    byId(id, HTMLInputElement).value = typed;
+  const value = (id: string, typed: string) => byId(id, HTMLInputElement).value = typed;
   if (hasName) value("upload-name", text(metadata.asset_name));
   value("upload-version", text(version));
   value("upload-tag", text(tag));
@@ -134,8 +126,9 @@ function fillIn(metadata: JsonObject, hasName: boolean): void {
   );
   value("upload-sha256", text(object(metadata.asset_file_info).sha256));
   const own = object(metadata.asset_metadata);
-  byId("upload-metadata", HTMLTextAreaElement).value =
-    Object.keys(own).length === 0 ? "" : JSON.stringify(own, null, 2);
+  byId("upload-metadata", HTMLTextAreaElement).value = Object.keys(own).length === 0
+    ? ""
+    : JSON.stringify(own, null, 2);
 }
 
 /** The chosen files with their metadata, out of the form. Throws with a sentence. */
@@ -202,18 +195,13 @@ function showUnfinished(lines: UploadLine[]): void {
 
 /** Says on the page how the uploads go, for when the dialog is closed. */
 function showOverall(lines: UploadLine[]): void {
-  const under = lines.filter(({ state }) =>
-    state === "running" || state === "waiting"
-  );
-  const sum = (of: "sentBytes" | "sizeBytes") =>
-    under.reduce((bytes, line) => bytes + line[of], 0);
+  const under = lines.filter(({ state }) => state === "running" || state === "waiting");
+  const sum = (of: "sentBytes" | "sizeBytes") => under.reduce((bytes, line) => bytes + line[of], 0);
   const percent = Math.floor(
     100 * sum("sentBytes") / Math.max(sum("sizeBytes"), 1),
   );
   byId("upload-button", HTMLButtonElement).textContent = under.length === 0
     ? "Upload"
-    : `Uploading ${
-      under.length === 1 ? "" : `${under.length} files, `
-    }${percent} %`;
+    : `Uploading ${under.length === 1 ? "" : `${under.length} files, `}${percent} %`;
   byId("uploads", HTMLElement).hidden = lines.length === 0;
 }

@@ -177,9 +177,7 @@ function speedometer(): (sentBytes: number) => number {
       seen.shift();
     }
     const [first] = seen;
-    return first && now > first.at
-      ? (sent - first.sent) / (now - first.at) * 1000
-      : 0;
+    return first && now > first.at ? (sent - first.sent) / (now - first.at) * 1000 : 0;
   };
 }
 
@@ -191,7 +189,5 @@ function progressText(sent: number, size: number, speed: number): string {
 
 function timeText(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  return seconds < 5400
-    ? `${Math.round(seconds / 60)} min`
-    : `${Math.round(seconds / 3600)} h`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }

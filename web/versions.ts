@@ -143,18 +143,12 @@ class Comparison {
       ),
       el("tbody", {}, ...[...names].map((name) => comparedRow(name, columns))),
     );
-    const hidden = this.#versions.filter((one) =>
-      !this.#columns.includes(assetLink(one))
-    ).reverse();
+    const hidden = this.#versions.filter((one) => !this.#columns.includes(assetLink(one))).reverse();
     this.#others.replaceChildren(
-      ...hidden.map((one) =>
-        el("option", { value: assetLink(one) }, versionName(one))
-      ),
+      ...hidden.map((one) => el("option", { value: assetLink(one) }, versionName(one))),
     );
     this.#others.disabled = hidden.length === 0;
-    const line = `${this.#columns.length} of ${
-      this.#versions.length + 1
-    } side by side`;
+    const line = `${this.#columns.length} of ${this.#versions.length + 1} side by side`;
     this.#line.textContent = line;
     announce(line);
   }

@@ -24,8 +24,8 @@ export function assetsPage(): string {
             <div id="empty" class="empty" hidden>
               <p>There is no asset yet.</p>
               <p class="muted">
-                Drop files or folders anywhere on this page, press Upload, or
-                type <code>assets-server push FILE</code> into a terminal.
+                Drop files or folders anywhere on this page, press Upload, or type{" "}
+                <code>assets-server push FILE</code> into a terminal.
               </p>
             </div>
           </div>

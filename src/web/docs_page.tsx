@@ -1,12 +1,7 @@
 /** @jsxImportSource hono/jsx */
 /** The API's description as a page: sections, routes, their parameters, bodies, answers and errors with examples. */
 import type { Child } from "hono/jsx";
-import {
-  asJsonObject,
-  isJsonObject,
-  type Json,
-  type JsonObject,
-} from "../collection/json.ts";
+import { asJsonObject, isJsonObject, type Json, type JsonObject } from "../collection/json.ts";
 import { prose } from "./prose.tsx";
 import { SchemaView } from "./schema_view.tsx";
 import { documentText } from "./shell.tsx";
@@ -50,23 +45,19 @@ export function docsPage(api: JsonObject): string {
           <header>
             <h1>{text(info.title)} API</h1>
             <p>
-              {prose(text(info.description))} Version{" "}
-              {text(info.version)}; the same as{" "}
+              {prose(text(info.description))} Version {text(info.version)}; the same as{" "}
               <a href="openapi.json">OpenAPI {text(api.openapi)}</a>.{" "}
               <a href="ui/">To the page of this server</a>.{" "}
             </p>
             <p>
-              Where the server has tokens, they go into the header{" "}
-              <code>Authorization: Bearer …</code>
+              Where the server has tokens, they go into the header <code>Authorization: Bearer …</code>
             </p>
           </header>
           {tags.map((tag) => (
             <section>
               <h2>{text(tag.name)}</h2>
               <p>{prose(text(tag.description))}</p>
-              {withTag(routes, text(tag.name)).map((route) => (
-                <RouteView route={route} />
-              ))}
+              {withTag(routes, text(tag.name)).map((route) => <RouteView route={route} />)}
             </section>
           ))}
           <section>
@@ -95,8 +86,7 @@ function RouteView({ route }: { route: Route }) {
         <Method name={route.method} /> <code>{route.path}</code>
       </h3>
       <p>
-        <strong>{text(operation.summary)}.</strong>{" "}
-        {prose(text(operation.description))}
+        <strong>{text(operation.summary)}.</strong> {prose(text(operation.description))}
         {isOpen && " Needs no token."}
       </p>
       {parameters.length > 0 && (
@@ -104,8 +94,7 @@ function RouteView({ route }: { route: Route }) {
           {parameters.map((parameter) => (
             <div>
               <dt>
-                <code>{text(parameter.name)}</code>{" "}
-                <small>{text(parameter.in)}</small>
+                <code>{text(parameter.name)}</code> <small>{text(parameter.in)}</small>
               </dt>
               <dd>
                 {prose(text(parameter.description))}
@@ -142,9 +131,7 @@ function RouteView({ route }: { route: Route }) {
 }
 
 function Headers({ headers }: { headers: JsonObject }) {
-  const own = Object.entries(headers).filter(([name]) =>
-    name !== "X-Request-Id"
-  );
+  const own = Object.entries(headers).filter(([name]) => name !== "X-Request-Id");
   if (own.length === 0) return null;
   return (
     <dl class="parameters">

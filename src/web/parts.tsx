@@ -86,8 +86,7 @@ export function Search({ caption, moreColumns = [] }: SearchProps) {
           Search inside names, tags and descriptions
         </button>{" "}
         <span class="muted">
-          or press Enter. It takes a while here: what is found at once are names
-          and tags that begin so.
+          or press Enter. It takes a while here: what is found at once are names and tags that begin so.
         </span>
       </p>
       <div id="results">
@@ -105,8 +104,7 @@ export function Search({ caption, moreColumns = [] }: SearchProps) {
         <div id="nothing" class="empty" hidden>
           <p>Nothing is like that.</p>
           <p class="muted">
-            Try fewer or other words, or look at the filter.{" "}
-            <a href="#/">Show everything</a>
+            Try fewer or other words, or look at the filter. <a href="#/">Show everything</a>
           </p>
         </div>
       </div>
@@ -138,9 +136,7 @@ function SearchBoxes() {
       <label>
         <span>Per page</span>
         <select id="page-size">
-          {[20, 50, 100].map((size) => (
-            <option value={String(size)}>{size}</option>
-          ))}
+          {[20, 50, 100].map((size) => <option value={String(size)}>{size}</option>)}
         </select>
       </label>
     </div>
@@ -164,10 +160,9 @@ function FilterBox() {
       </label>
       <p id="filter-problem" class="field-problem" role="alert"></p>
       <p id="filter-help" class="muted">
-        A key is a field or a dotted path; a value is what it must be, or
-        operators such as <code>$gt</code>, <code>$in</code>,{" "}
-        <code>$regex</code>, <code>$exists</code>,{" "}
-        <code>$elemMatch</code>. To begin with:
+        A key is a field or a dotted path; a value is what it must be, or operators such as <code>$gt</code>,
+        {" "}
+        <code>$in</code>, <code>$regex</code>, <code>$exists</code>, <code>$elemMatch</code>. To begin with:
       </p>
       <p class="examples">
         {EXAMPLES.map(([name, filter]) => (

@@ -21,8 +21,7 @@ export function registryPage(): string {
             <div id="no-entries" class="empty" hidden>
               <p>No Assets DB is registered yet.</p>
               <p class="muted">
-                Start one with <code>--registry-url</code>{" "}
-                and the address of this registry, or type{" "}
+                Start one with <code>--registry-url</code> and the address of this registry, or type{" "}
                 <code>assets-server registry add</code> into a terminal.
               </p>
             </div>

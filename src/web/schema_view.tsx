@@ -1,12 +1,7 @@
 /** @jsxImportSource hono/jsx */
 /** A JSON Schema as a list of its properties. */
 import type { Child } from "hono/jsx";
-import {
-  asJsonObject,
-  isJsonObject,
-  type Json,
-  type JsonObject,
-} from "../collection/json.ts";
+import { asJsonObject, isJsonObject, type Json, type JsonObject } from "../collection/json.ts";
 import { prose } from "./prose.tsx";
 
 /** Shows a schema; what it refers to is linked. */
@@ -14,9 +9,7 @@ export function SchemaView({ schema }: { schema: JsonObject }): Child {
   const properties = Object.entries(asJsonObject(schema.properties));
   const required = Array.isArray(schema.required) ? schema.required : [];
   if (properties.length === 0) {
-    return Object.keys(schema).length === 0
-      ? null
-      : <p class="type">{typeOf(schema)} {describe(schema)}</p>;
+    return Object.keys(schema).length === 0 ? null : <p class="type">{typeOf(schema)} {describe(schema)}</p>;
   }
   return (
     <>
@@ -75,9 +68,7 @@ function typeOf(schema: JsonObject): Child {
 function joined(schemas: Json[], separator: string): Child {
   return (
     <>
-      {schemas.map((one, index) => (
-        <>{index > 0 && separator}{typeOf(asJsonObject(one))}</>
-      ))}
+      {schemas.map((one, index) => <>{index > 0 && separator}{typeOf(asJsonObject(one))}</>)}
     </>
   );
 }
