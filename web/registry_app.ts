@@ -12,6 +12,9 @@ const REFRESH_MS = 15_000;
 /** As many tags of an asset are shown in the list. */
 const MAX_TAGS = 6;
 
+/** Up to so many Assets DBs, how each took part is shown at once. */
+const OPEN_SOURCES = 5;
+
 const entries = new Entries();
 
 function foundRow(asset: JsonObject): HTMLTableRowElement {
@@ -33,7 +36,7 @@ function foundRow(asset: JsonObject): HTMLTableRowElement {
     el(
       "td",
       { class: "holder" },
-      holder ? text(holder.asset_registry_name) : "",
+      holder ? text(holder.asset_registry_name) : hostOf(text(asset.asset_public_url)),
     ),
   );
 }
@@ -55,6 +58,10 @@ function assetLink(
     class: "clamp",
     title: name,
   }, name);
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : "";
 }
 
 function sourceRow(source: JsonObject): HTMLTableRowElement {
@@ -89,7 +96,9 @@ const search = setUpSearch(
     byId("source-rows", HTMLTableSectionElement).replaceChildren(
       ...sources.map(sourceRow),
     );
-    byId("sources", HTMLElement).hidden = sources.length === 0;
+    const place = byId("sources", HTMLDetailsElement);
+    if (place.hidden) place.open = sources.length <= OPEN_SOURCES;
+    place.hidden = sources.length === 0;
     const asked = sources.filter(({ status }) => status === "ok").length;
     const where = ` in ${asked} of ${sources.length} Assets DBs`;
     const how = isBeginning ? " that begin so" : "";

@@ -160,11 +160,17 @@ export class UploadLine {
     this.element.dataset.state = state;
     const label = { paused: "Resume", failed: "Try again" }[String(state)] ??
       "Pause";
-    this.#main.textContent = label;
-    this.#main.setAttribute("aria-label", `${label}: ${this.path}`);
+    name(this.#main, label, this.path);
+    name(this.#cancel, state === "failed" ? "Remove" : "Cancel", this.path);
     if (isNew && state !== "running") announce(`${this.path}: ${said}`);
     this.#options.onChange(this);
   }
+}
+
+/** What a button does, and for those who only hear it, to which file. */
+function name(button: HTMLButtonElement, label: string, path: string): void {
+  button.textContent = label;
+  button.setAttribute("aria-label", `${label}: ${path}`);
 }
 
 /** Tells the speed in bytes a second, of the last seconds. */
