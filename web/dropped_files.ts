@@ -21,11 +21,11 @@ export function chosenFiles(
 
 async function filesIn(entry: FileSystemEntry): Promise<ChosenFile[]> {
   const path = entry.fullPath.replace(/^\//, "");
-  if (entry instanceof FileSystemFileEntry) {
+  if (isFile(entry)) {
     const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
     return [{ file, path }];
   }
-  if (!(entry instanceof FileSystemDirectoryEntry)) return [];
+  if (!isFolder(entry)) return [];
   const found: ChosenFile[] = [];
   const reader = entry.createReader();
   for (;;) {
@@ -37,4 +37,13 @@ async function filesIn(entry: FileSystemEntry): Promise<ChosenFile[]> {
     for (const inner of batch) found.push(...await filesIn(inner));
   }
   return found.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+/** Browsers do not agree on the names of these classes. */
+function isFile(entry: FileSystemEntry): entry is FileSystemFileEntry {
+  return entry.isFile;
+}
+
+function isFolder(entry: FileSystemEntry): entry is FileSystemDirectoryEntry {
+  return entry.isDirectory;
 }

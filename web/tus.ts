@@ -76,7 +76,13 @@ export async function upload(
       if (isFinal(error)) forgetUnfinished(kept.key);
       if (delayMs === undefined || !isPassing(error)) throw error;
       await wait(delayMs, signal);
-      at = await offsetAfterFailure(kept.url, from, signal);
+      const now = await offsetAfterFailure(kept.url, from, signal);
+      if (now === undefined) {
+        // Nothing is left of it: that piece was the last, and what it made was refused.
+        forgetUnfinished(kept.key);
+        throw error;
+      }
+      at = now;
     }
   }
   onProgress(file.size);
@@ -151,14 +157,14 @@ async function offsetOf(
   }
 }
 
-/** The server knows best; if it does not answer, the next piece will tell. */
+/** The server knows best, `undefined` if it has forgotten the upload; if it does not answer, the next piece will tell. */
 async function offsetAfterFailure(
   url: string,
   at: number,
   signal: AbortSignal,
-): Promise<Progress> {
+): Promise<Progress | undefined> {
   try {
-    return await offsetOf(url, signal) ?? at;
+    return await offsetOf(url, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     return at;

@@ -114,8 +114,11 @@ class Comparison {
   async #add(link: string): Promise<void> {
     const [current = "", ...others] = this.#columns;
     if (link === "") return;
-    this.#columns = [current, link, ...others];
-    await attempt(() => this.#draw());
+    await attempt(async () => {
+      await this.#asset(link);
+      this.#columns = [current, link, ...others];
+      await this.#draw();
+    });
   }
 
   async #remove(link: string): Promise<void> {

@@ -39,17 +39,26 @@ export interface WatchedPage extends AsyncDisposable {
   complaints: string[];
 }
 
+/** How a page is opened. */
+export interface OpenOptions extends BrowserContextOptions {
+  /** Complaints that belong to the test, such as of a 401. */
+  expected?: RegExp;
+  /** A token that was entered before. */
+  token?: string;
+}
+
 /**
  * Opens a page. On disposal it fails if a request went to another host, or something was complained of.
- *
- * @param expected complaints that belong to the test, such as of a 401
  */
 export async function open(
   url: string,
-  options: BrowserContextOptions & { expected?: RegExp } = {},
+  options: OpenOptions = {},
 ): Promise<WatchedPage> {
-  const { expected, ...rest } = options;
+  const { expected, token, ...rest } = options;
   const context = await (await browser()).newContext({ viewport: { width: 1280, height: 800 }, ...rest });
+  if (token !== undefined) {
+    await context.addInitScript(`sessionStorage.setItem("assets-server-token", ${JSON.stringify(token)})`);
+  }
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   const complaints: string[] = [];
@@ -76,9 +85,15 @@ export async function open(
   };
 }
 
+/** The screens on which the page is used: a desk, and a phone that is touched. */
+export const SCREENS: Record<number, BrowserContextOptions> = {
+  1280: { viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  390: { viewport: { width: 390, height: 844 }, colorScheme: "dark", isMobile: true, hasTouch: true },
+};
+
 /** Fails if axe-core finds something that keeps people out. It looks from outside: the page's policy lets no script in. */
 export async function assertAccessible(page: Page): Promise<void> {
-  await page.evaluate(axe.source);
+  if (!await page.evaluate(() => Reflect.has(globalThis, "axe"))) await page.evaluate(axe.source);
   const violations = await page.evaluate(async () => {
     const { violations } = await Reflect.get(globalThis, "axe").run();
     return violations.map((one: { id: string; nodes: { html: string; failureSummary: string }[] }) =>
@@ -86,6 +101,19 @@ export async function assertAccessible(page: Page): Promise<void> {
     );
   });
   assertEquals(violations, []);
+}
+
+/** Looks at a page as it is now on both screens and in both colour schemes: nothing keeps people out, nothing is cut off. */
+export async function assertLooksRight(page: Page, width = 0): Promise<void> {
+  const widths = width === 0 ? [1280, 390] : [width];
+  for (const one of widths) {
+    await page.setViewportSize({ width: one, height: 844 });
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      await assertAccessible(page);
+    }
+    await assertFits(page);
+  }
 }
 
 /** Fails if the page is wider than the screen. */
