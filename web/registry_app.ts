@@ -104,7 +104,9 @@ const search = setUpSearch(
     const how = isBeginning ? " that begin so" : "";
     const found = assets.length === 0
       ? `Nothing found${how}${where}.`
-      : `Page ${number}${hasNext ? "" : ", the last"}: ${assets.length} assets${how}${where}`;
+      : `Page ${number}${hasNext ? "" : ", the last"}: ${assets.length} asset${
+        assets.length === 1 ? "" : "s"
+      }${how}${where}`;
     byId("found", HTMLElement).textContent = found;
     announce(found);
   },

@@ -1,6 +1,6 @@
 /** The Assets DBs of a registry: the unhealthy ones first, each with its health and the history of it. */
-import { ask, attempt, post } from "./api.ts";
-import { announce, byId, el, svg } from "./dom.ts";
+import { ask, askForTokenIfRefused, attempt, post, sentenceOf } from "./api.ts";
+import { announce, byId, el, showProblem, svg } from "./dom.ts";
 import { type JsonObject, object, objects, text } from "./json.ts";
 import { chips } from "./search.ts";
 
@@ -115,16 +115,18 @@ export class Entries {
     );
   }
 
+  /** Checks one now. What the check found stays to be read when the list has been read again. */
   async #check(id: string, name: string): Promise<void> {
-    const isHealthy = await attempt(async () => {
+    let problem: unknown;
+    try {
       const answer = await ask(`/check_health/${encodeURIComponent(id)}`);
       announce(`${name} is ${text(object(answer.body.health).status)}.`);
-    });
-    const problem = byId("problem", HTMLElement).textContent ?? "";
-    await this.refresh();
-    // What the check found stays to be read.
-    if (!isHealthy) byId("problem", HTMLElement).textContent = problem;
-    byId("problem", HTMLElement).hidden = isHealthy;
+    } catch (error) {
+      problem = error;
+    }
+    if (!await this.refresh() || problem === undefined) return;
+    showProblem(sentenceOf(problem));
+    askForTokenIfRefused(problem);
   }
 }
 

@@ -103,15 +103,12 @@ export async function assertAccessible(page: Page): Promise<void> {
   assertEquals(violations, []);
 }
 
-/** Looks at a page as it is now on both screens and in both colour schemes: nothing keeps people out, nothing is cut off. */
-export async function assertLooksRight(page: Page, width = 0): Promise<void> {
-  const widths = width === 0 ? [1280, 390] : [width];
-  for (const one of widths) {
-    await page.setViewportSize({ width: one, height: 844 });
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      await assertAccessible(page);
-    }
+/** Looks at a page as it is now on both screens, in light and dark: nothing keeps people out, nothing is cut off. */
+export async function assertLooksRight(page: Page): Promise<void> {
+  for (const { viewport, colorScheme } of Object.values(SCREENS)) {
+    if (viewport) await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme });
+    await assertAccessible(page);
     await assertFits(page);
   }
 }
