@@ -1,5 +1,5 @@
 /** Every function of the page that asks the server: with a wrong token, and while the server is away. */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { Page } from "playwright-core";
 import { assertStatus, getAsset, listAt, putAsset, uploaded } from "../server/client.ts";
@@ -131,7 +131,7 @@ async function forEach(
 ): Promise<void> {
   for (const [name, asking] of Object.entries(FUNCTIONS)) {
     const page = pages.get(name)?.page;
-    assert(page);
+    if (page === undefined) throw new Error(`There is no page for ${name}.`);
     await action(page, asking).catch((cause) => {
       throw new Error(`${name}: ${cause}`);
     });
