@@ -1,6 +1,6 @@
 /**
  * What a client may expect of an Assets DB, whatever its files lie on: the contract, sections 2 to 4, over HTTP. A test
- * file calls `assetSuite` once per store; each test starts a server of its own, with an empty store.
+ * file calls a suite once per store; each test starts a server of its own, with an empty store.
  */
 import type { Start, StoreGaps } from "./client.ts";
 import { concurrencyTests, idempotencyTests } from "./asset_concurrency_suite.ts";
@@ -17,24 +17,30 @@ import { uriTests } from "./asset_uri_suite.ts";
 import { tusSuite } from "./tus_suite.ts";
 
 /**
- * Registers the tests.
+ * Registers all tests.
  *
  * @param name put before the name of every test
  * @param start starts a server over an empty store; disposing of the server must take the store with it
  */
 export function assetSuite(name: string, start: Start, gaps: StoreGaps = {}): void {
   const suite = { name, start, gaps };
-  uploadTests(suite);
-  uploadFailureTests(suite);
+  fileSuite(name, start, gaps);
   createTests(suite);
-  uriTests(suite);
   updateTests(suite);
   documentTests(suite);
-  tusSuite(`${name}, resumable`, start, gaps);
   filterTests(suite);
   pagingTests(suite);
-  objectTests(suite);
   httpTests(suite);
+}
+
+/** Registers the tests of all that touches files: what an Assets DB does with documents alone depends on no store. */
+export function fileSuite(name: string, start: Start, gaps: StoreGaps = {}): void {
+  const suite = { name, start, gaps };
+  uploadTests(suite);
+  uploadFailureTests(suite);
+  uriTests(suite);
+  tusSuite(`${name}, resumable`, start, gaps);
+  objectTests(suite);
   concurrencyTests(suite);
   idempotencyTests(suite);
 }

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { SettingTexts } from "../../src/cli/settings.ts";
 import { startS3rver } from "../objects/s3rver.ts";
-import { assetSuite } from "./asset_suite.ts";
+import { fileSuite } from "./asset_suite.ts";
 import { uploaded } from "./client.ts";
 import { startTestServer, type TestServer } from "./harness.ts";
 
@@ -24,7 +24,7 @@ async function startOnS3rver(settings: SettingTexts = {}): Promise<TestServer> {
   });
 }
 
-assetSuite("Assets on S3", startOnS3rver, { lacksUnfinished: true, lacksFirstByteRange: true });
+fileSuite("Assets on S3", startOnS3rver, { lacksUnfinished: true, lacksFirstByteRange: true });
 
 Deno.test("Assets on S3: a file is kept under <prefix>/asset/<asset_id> with its type", async () => {
   await using server = await startOnS3rver({ s3Prefix: "team/a" });
