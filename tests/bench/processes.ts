@@ -91,6 +91,16 @@ export async function peakMemoryBytes({ pid }: MeasuredServer): Promise<[number]
   return peakKiB === undefined ? [] : [Number(peakKiB) * 1024];
 }
 
+/**
+ * The memory of a process that is its own, in bytes: without the pages of files that it has mapped, which the system takes
+ * back when it needs them. Nothing where the system does not tell.
+ */
+export async function ownMemoryBytes({ pid }: MeasuredServer): Promise<[number] | []> {
+  if (Deno.build.os !== "linux") return [];
+  const ownKiB = /^RssAnon:\s+(\d+) kB$/m.exec(await Deno.readTextFile(`/proc/${pid}/status`))?.[1];
+  return ownKiB === undefined ? [] : [Number(ownKiB) * 1024];
+}
+
 async function isThere(program: string): Promise<boolean> {
   if (Deno.build.os === "windows") return false;
   const args = ["-c", 'command -v "$1"', "sh", program];
