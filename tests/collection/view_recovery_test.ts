@@ -209,3 +209,29 @@ async function* gated<T>(list: AsyncIterable<T>, open: Promise<void>): AsyncGene
   await open;
   yield* list;
 }
+
+Deno.test("Changes behind some that could not be applied wait for these", async () => {
+  await using place = new Place();
+  await using opened = await place.open();
+  const { things } = opened;
+  using db = new DatabaseSync(place.viewPath);
+  db.exec(`CREATE TRIGGER refusal BEFORE INSERT ON doc WHEN new.id = '${idOf(1)}'
+    BEGIN SELECT RAISE(ABORT, 'not now'); END`);
+  // While the view is busy with the first, more come than go into one batch, and the second of them is refused.
+  db.exec("BEGIN IMMEDIATE");
+  const first = fill(things, 0, 1);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const count = 2200;
+  const others = Array.from({ length: count - 1 }, (_, n) => ({ id: idOf(n + 1), document: { n: n + 1 } }));
+  const rest = things.insertMany(others);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  db.exec("COMMIT");
+  await Promise.all([first, rest]);
+  const counted = async () => (await take(things, ask({}), "n")).values;
+  assertEquals((await counted()).length, 1);
+  db.exec("DROP TRIGGER refusal");
+  for (let tries = 0; tries < 100 && (await counted()).length < count; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(await counted(), Array.from({ length: count }, (_, n) => n));
+});
