@@ -58,7 +58,7 @@ export class GuardedClient {
     const { signal } = request;
     signal.throwIfAborted();
     const addresses = await abortable(checkTarget(url, this.#options, this.#options.resolve), signal);
-    const response = await this.#connect(url, addresses, request);
+    const response = await abortable(this.#connect(url, addresses, request), signal);
     return {
       status: response.statusCode ?? 0,
       header: (name) => {
@@ -100,6 +100,8 @@ export class GuardedClient {
       resolve(response);
     });
     outgoing.on("error", (error) => reject(signal.aborted ? signal.reason : error));
+    // Whatever else it is, such as a change of protocol, is no answer, and node says no more of it than this.
+    outgoing.on("close", () => reject(new Error("the connection was closed without an answer")));
     outgoing.end(body);
     return promise;
   }

@@ -239,6 +239,23 @@ Deno.test("Idempotency-Key of a creation with bytes: it goes on where the first 
   assertEquals([await names(server), await fileOf(server)], [["Sample"], "0123456789"]);
 });
 
+Deno.test("Idempotency-Key of a creation with bytes: of many at once each is answered with the one asset", async () => {
+  await using server = await startTestServer();
+  const bytes = "x".repeat(300_000);
+  const headers = {
+    ...TUS,
+    "Upload-Length": String(bytes.length),
+    "Upload-Metadata": tusMetadata(),
+    "Content-Type": CHUNK,
+  };
+  const post = () => send(server, "/uploads/", withKey({ method: "POST", headers, body: bytes }));
+  const answers = await Promise.all(Array.from({ length: 8 }, post));
+  for (const answer of answers) assertStatus(answer, 201);
+  const ids = answers.map((answer) => answer.headers.get("Asset-Id"));
+  assertEquals([new Set(ids).size, ids[0] !== null], [1, true]);
+  assertEquals([await names(server), await fileOf(server)], [["Sample"], bytes]);
+});
+
 Deno.test("Idempotency-Key of a creation whose upload is gone: 404, and nothing begins", async () => {
   await using server = await startTestServer();
   const begun = assertStatus(await send(server, "/uploads/", withKey(tusPost("2"))), 201);

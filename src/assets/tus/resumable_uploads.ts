@@ -157,6 +157,8 @@ export class ResumableUploads {
     return await this.#alone(id, async () => {
       const stored = await this.#find(id);
       if (options.isFirst) return await this.#bytes.appendFirst(stored, body, options.checksum);
+      // An empty piece behind the end of one that is an asset already.
+      if (stored.record.asset && stored.record.sizeBytes === offset) return offset;
       if (stored.record.state.offset === offset) {
         return await this.#bytes.append(stored, body, options.checksum);
       }

@@ -51,14 +51,14 @@ export class UploadBytes {
     body: ReadableStream<Uint8Array>,
     checksum?: ChunkChecksum,
   ): Promise<number> {
-    const { first, state: { offset } } = stored.record;
+    const { first, sizeBytes, state: { offset } } = stored.record;
     const checked: CheckedStream = checksum ? checkedBody(body, checksum) : { stream: body };
     const stream = first ? await behind(first, checked.stream) : checked.stream;
     if (!stream) throw differentRequest();
-    if (offset === (first?.sizeBytes ?? 0)) {
+    if (offset < sizeBytes && offset === (first?.sizeBytes ?? 0)) {
       return await this.#append(stored, { ...checked, stream }, { isFirst: true });
     }
-    // Other requests have brought more; the answer says where it stands.
+    // It is whole, or other requests have brought more; the answer says where it stands.
     await drain(stream);
     return offset;
   }
