@@ -96,11 +96,14 @@ function answerStream(
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let isCancelled = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       clearTimeout(timer);
       try {
         const { done, value } = await answers.next();
+        // The client went away meanwhile: nothing can be given to the stream any more.
+        if (isCancelled) return;
         if (done) {
           await onEnd("Every line is answered.");
           return controller.close();
@@ -122,6 +125,7 @@ function answerStream(
       }
     },
     async cancel(reason) {
+      isCancelled = true;
       clearTimeout(timer);
       // The end of the body wakes a reading that the answers may be waiting for.
       await onEnd(reason);

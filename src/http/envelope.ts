@@ -55,7 +55,18 @@ export function success(context: Context, data: unknown, status: ContentfulStatu
  * learns no more than that.
  */
 export function failure(context: Context, error: unknown): Response {
-  return errorAnswer(context.env, error);
+  return errorAnswer(context.env, isOfClientGone(context, error) ? clientGone(error) : error);
+}
+
+/** Work that was given up because nobody waits for it any more is no fault of ours. */
+function isOfClientGone({ req }: Context, error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError" && req.raw.signal.aborted;
+}
+
+function clientGone(cause: unknown): ServiceError {
+  return new ServiceError("invalid_request", "The client closed the connection before it was answered.", {
+    cause,
+  });
 }
 
 /** The same for a request that no route has. */

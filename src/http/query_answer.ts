@@ -247,21 +247,26 @@ async function streamed(
 ): Promise<Response> {
   const encoder = new TextEncoder();
   let first: string | undefined = await gather(pieces);
+  let isCancelled = false;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const text = first ?? await gather(pieces);
         first = undefined;
+        // The client went away meanwhile: nothing can be given to the stream any more.
+        if (isCancelled) return;
         if (text === "") return controller.close();
         const bytes = encoder.encode(text);
         context.env.bytesOut += bytes.length;
         controller.enqueue(bytes);
       } catch (error) {
+        if (isCancelled) return;
         log.warn("An answer broke off: {error}", { error });
         controller.error(error);
       }
     },
     async cancel() {
+      isCancelled = true;
       await pieces.return(undefined);
     },
   });
