@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what the integration tests start: Ceph, nginx, Caddy, Python and shells from Debian's packages, MinIO built from its
-# Go module, denokv built from its crate. What is there already stays as it is. Programs that are built go to $ASSETS_TEST_CACHE/bin (default
+# Installs what the integration tests start: Ceph, nginx, Caddy, Python and shells from Debian's packages, MinIO and
+# toxiproxy built from their Go modules, denokv built from its crate. What is there already stays as it is. Programs that are built go to $ASSETS_TEST_CACHE/bin (default
 # ~/.cache/assets-server-tests/bin).
 set -eu
 
 # MinIO has no tags that the Go tools understand, so the version is a commit's date and hash.
 MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
 DENOKV_VERSION=0.14.0
+TOXIPROXY_VERSION=v2.5.0
 FERRETDB_VERSION=v1.24.0
 CEPH_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
 # Proxies, the Python client, and what the command line is tried in.
@@ -77,6 +78,20 @@ install_denokv() {
   cargo install denokv --locked --version "$DENOKV_VERSION" --root "$cache"
 }
 
+install_toxiproxy() {
+  if [ -x "$bin/toxiproxy-server" ]; then
+    echo "toxiproxy is there: $bin/toxiproxy-server"
+    return
+  fi
+  command -v go >/dev/null || fail "toxiproxy is built from source, and there is no Go compiler. Install Go from https://go.dev/dl/."
+  mkdir -p "$bin"
+  echo "Building toxiproxy $TOXIPROXY_VERSION."
+  building=$(mktemp -d "$bin/building.XXXXXX")
+  trap 'rm -rf "$building"' EXIT
+  GOBIN=$building CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" "github.com/Shopify/toxiproxy/v2/cmd/server@$TOXIPROXY_VERSION"
+  mv "$building/server" "$bin/toxiproxy-server"
+}
+
 # "go install" of its module makes a program that ends at once: the module lacks the file that names its version.
 install_ferretdb() {
   if [ -x "$bin/ferretdb" ] && "$bin/ferretdb" --version >/dev/null 2>&1; then
@@ -104,6 +119,8 @@ case "${1:-}" in
     install_packages "Ceph" "$CEPH_PACKAGES" "$CEPH_PROGRAMS"
     install_packages "Proxies, Python and shells" "$TOOL_PACKAGES" "$TOOL_PROGRAMS"
     install_minio
+    install_denokv
+    install_toxiproxy
     ;;
   ferretdb) install_ferretdb ;;
   *) fail "There is no \"$1\"; call it without a name, or with ferretdb." ;;

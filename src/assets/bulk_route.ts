@@ -1,5 +1,5 @@
 /** `POST /assets/bulk`: NDJSON in, NDJSON out, both as streams. */
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import type { Context } from "hono";
 import { ServiceError } from "../errors.ts";
@@ -25,6 +25,14 @@ const ANSWER_BUFFER_BYTES = 8 * 2 ** 20;
 const CHECK_TIMEOUT_MS = 4000;
 
 /**
+ * Before this no byte is read, so that the answer has begun. Deno 2.9.6 wakes either who reads from a connection or who writes
+ * to it when the client goes away, whoever waited last (`libs/http_h1/conn.rs`, `poll_peer_closed_with`): if it is the writer,
+ * the read that is under way never ends, and the connection's descriptor is lost. After an answer that is written while the next
+ * lines are waited for, nothing helps against it.
+ */
+const ANSWER_BEGINS_MS = 1;
+
+/**
  * Answers `POST /assets/bulk`.
  *
  * @param options.idleTimeoutMs how long a client may send nothing that is waited for, or take no answers
@@ -47,7 +55,12 @@ export async function createAssets(
     onBytes: countIn(context),
   });
   env.signal = req.raw.signal;
-  const read = async () => await body.read({ mayReuse: true }) ?? await endOf(env.signal);
+  let hasAnswerBegun = false;
+  const read = async () => {
+    if (!hasAnswerBegun) await setTimeout(ANSWER_BEGINS_MS);
+    hasAnswerBegun = true;
+    return await body.read({ mayReuse: true }) ?? await endOf(env.signal);
+  };
   const answers = createFromLines(service, read, ids);
   const stream = answerStream(answers, {
     idleTimeoutMs,
@@ -75,7 +88,7 @@ function checkMediaType(contentType: string | undefined): void {
 
 async function checkDatabase({ assets }: AssetService): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("no answer in time")), CHECK_TIMEOUT_MS);
+  const timer = globalThis.setTimeout(() => reject(new Error("no answer in time")), CHECK_TIMEOUT_MS);
   try {
     await Promise.race([assets.idsThere(["-"]), late]);
   } catch (cause) {
@@ -95,7 +108,7 @@ function answerStream(
   },
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof globalThis.setTimeout> | undefined;
   let isCancelled = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -112,7 +125,7 @@ function answerStream(
         onBytes(bytes.length);
         controller.enqueue(bytes);
         if ((controller.desiredSize ?? 0) > 0) return;
-        timer = setTimeout(() => {
+        timer = globalThis.setTimeout(() => {
           const reason = new Error(`no answer was taken for ${idleTimeoutMs / 1000} s (--idle-timeout)`);
           log.warn("A bulk creation broke off: {reason}", { reason: reason.message });
           controller.error(reason);

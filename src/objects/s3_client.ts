@@ -32,7 +32,7 @@ export interface S3Request {
   bodySha256?: string;
   /** Default `always`. */
   retry?: RetryPolicy;
-  /** Deadline of each attempt; by default 30 s, and what the body takes at 64 KiB/s. */
+  /** Deadline of each attempt; by default 10 s for an object, 30 s for a listing or with a body, whose time at 64 KiB/s is added. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -56,7 +56,11 @@ export interface S3ClientOptions {
 }
 
 const MAX_ATTEMPTS = 4;
+/** A connection may have died unnoticed, so what got no answer in time is tried once more. A service that is mute is not asked again. */
+const MAX_TIMEOUTS = 2;
+/** Listings and writes make a service work before it answers. */
 const ATTEMPT_TIMEOUT_MS = 30_000;
+const OBJECT_TIMEOUT_MS = 10_000;
 /** The slowest link that an upload's deadline allows for. */
 const MIN_UPLOAD_BYTES_PER_MS = 65_536 / 1000;
 /** How much of an error's body is read. */
@@ -142,11 +146,13 @@ export class S3Client {
   async #send<T>(request: S3Request, read: (response: Response) => Promise<T>): Promise<T> {
     const { clock, random, maxAttempts } = this.#options;
     const policy = request.retry ?? "always";
+    let timeouts = 0;
     for (let attempt = 1;; attempt++) {
       try {
         return await this.#measured(request, read);
       } catch (error) {
         if (!(error instanceof S3Error) || !isTransient(error) || attempt >= maxAttempts) throw error;
+        if (error.kind === "timed_out" && ++timeouts >= MAX_TIMEOUTS) throw error;
         if (policy === "never" || (policy === "without_effect" && !isWithoutEffect(error))) throw error;
         const delayMs = retryDelayMs(attempt, random, error.retryAfterMs);
         if (delayMs === undefined) throw error;
@@ -182,8 +188,7 @@ export class S3Client {
     // After signing, because proxies rewrite it: bytes are wanted as they are stored, never compressed on the way.
     headers["accept-encoding"] = "identity";
     const deadline = new AbortController();
-    const timeoutMs = request.timeoutMs ?? ATTEMPT_TIMEOUT_MS + sizeOf(body ?? []) / MIN_UPLOAD_BYTES_PER_MS;
-    const timer = setTimeout(() => deadline.abort(), timeoutMs);
+    const timer = setTimeout(() => deadline.abort(), timeoutOf(request));
     try {
       const either = signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal;
       const response = body === undefined
@@ -221,6 +226,12 @@ function brokenConnection(error: TypeError): S3Error {
     unreached ? "Unreachable" : "ConnectionBroken",
     error,
   );
+}
+
+function timeoutOf({ timeoutMs, key, method, body }: S3Request): number {
+  if (timeoutMs !== undefined) return timeoutMs;
+  if (key !== undefined && method !== "POST" && body === undefined) return OBJECT_TIMEOUT_MS;
+  return ATTEMPT_TIMEOUT_MS + sizeOf(body ?? []) / MIN_UPLOAD_BYTES_PER_MS;
 }
 
 function sizeOf(blocks: readonly Uint8Array[]): number {

@@ -1,4 +1,4 @@
-/** What clients hear, and how soon, when the network between the server and S3 fails; and that nothing is left of it. */
+/** What clients hear, and how soon, when S3 itself refuses; and that nothing is left of it. For its network see `toxic_s3_test.ts`. */
 import { assert, assertEquals } from "@std/assert";
 import { startMinio } from "../../scripts/services/minio.ts";
 import { readConfig } from "../../src/cli/config.ts";
@@ -58,9 +58,6 @@ async function soon<T>(what: string, work: Promise<T>): Promise<T> {
 }
 
 const FAULTS: { what: string; fault: Fault }[] = [
-  { what: "resets every connection", fault: { kind: "reset", afterBytes: 0 } },
-  { what: "breaks answers in their middle", fault: { kind: "reset", afterBytes: 100 } },
-  { what: "answers 500 InternalError", fault: { kind: "status", status: 500, code: "InternalError" } },
   { what: "answers 503 SlowDown", fault: { kind: "status", status: 503, code: "SlowDown" } },
   { what: "answers 403 AccessDenied", fault: { kind: "status", status: 403, code: "AccessDenied" } },
 ];

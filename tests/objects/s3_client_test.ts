@@ -187,6 +187,20 @@ Deno.test("S3Client gives an attempt up at its deadline and tries again", async 
   });
 });
 
+Deno.test("S3Client asks a service that never answers twice, and no more", async () => {
+  let calls = 0;
+  const never = Promise.withResolvers<Response>();
+  await withScriptedS3(() => {
+    calls++;
+    return never.promise;
+  }, async ({ client }) => {
+    const request = { method: "GET", key: "k", timeoutMs: 50 } as const;
+    assertEquals((await assertRejects(() => client.sendForHeaders(request), S3Error)).kind, "timed_out");
+    assertEquals(calls, 2);
+    never.resolve(new Response());
+  });
+});
+
 Deno.test("S3Client throws the signal's reason, also while it waits to try again", async () => {
   const abort = new AbortController();
   await withScriptedS3(() => {
