@@ -8,7 +8,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { ChangeLog, LOG_REACHES_BACK_MS } from "../collection/change_log.ts";
 import { isJsonObject, type JsonObject } from "../collection/json.ts";
-import { type Posting, postingsOf } from "../collection/view/postings.ts";
+import { kindOf, type Posting, postingsOf } from "../collection/view/postings.ts";
 import { readState, readVersion, SCHEMA_VERSION, type ViewState } from "../collection/view/schema.ts";
 import { forIndex } from "../collection/view/shown_text.ts";
 import { isDamage } from "../collection/view/view_writer.ts";
@@ -137,7 +137,7 @@ class IndexedDocuments {
   constructor(db: DatabaseSync) {
     this.#statement = db.prepare("SELECT ord, id, versionstamp, hidden, json FROM doc ORDER BY id");
     this.#rows = this.#statement.iterate();
-    this.#posting = db.prepare("SELECT 1 FROM posting WHERE path = ? AND type = ? AND value = ? AND ord = ?");
+    this.#posting = db.prepare("SELECT 1 FROM posting WHERE kind = ? AND value = ? AND ord = ?");
     this.#pathId = db.prepare("SELECT id FROM path WHERE text = ?");
     this.postings = Number(Object.values(db.prepare("SELECT count(*) FROM posting").get() ?? {})[0]);
   }
@@ -176,7 +176,7 @@ class IndexedDocuments {
   }
 
   #has([path, type, value]: Posting, ord: number): boolean {
-    return this.#posting.get(this.#idOf(path), type, value, ord) !== undefined;
+    return this.#posting.get(kindOf(this.#idOf(path), type), value, ord) !== undefined;
   }
 
   #idOf(path: string): number {

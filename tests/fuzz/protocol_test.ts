@@ -12,7 +12,7 @@ const SEED = Number(Deno.env.get("FUZZ_SEED") ?? Math.floor(Math.random() * 2 **
 const AT_ONCE = 8;
 const MOST_MORE_DESCRIPTORS = 12;
 const SLOW_CLIENTS = 300;
-const MOST_ANSWER_MS = 5000;
+const MOST_ANSWER_MS = 10_000;
 
 const STARTS = [
   ...[
@@ -161,7 +161,7 @@ const SLOW = [
   // With a line that is answered it would leave a descriptor: see `ANSWER_BEGINS_MS` in bulk_route.ts.
   "POST /assets/bulk HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
   "POST /upload_asset HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b\r\n",
-  "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100),
+  "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20),
 ];
 
 Deno.test("Fuzz: clients that never end keep nobody out, and leave nothing when they go", async () => {

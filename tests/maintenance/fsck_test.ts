@@ -184,7 +184,7 @@ for (
     { what: "lacks a document", sql: "DELETE FROM doc WHERE ord = (SELECT min(ord) FROM doc)" },
     { what: "has another text of a document", sql: "UPDATE doc SET json = replace(json, 'A0', 'B0')" },
     { what: "lacks a value", sql: "DELETE FROM posting WHERE value = 'A0'" },
-    { what: "has a value of nobody", sql: "INSERT INTO posting VALUES (1, 2, 'nobody', 99999)" },
+    { what: "has a value of nobody", sql: "INSERT INTO posting VALUES (1, 'nobody', 99999)" },
     { what: "counts wrongly", sql: "UPDATE meta SET value = 7 WHERE key = 'documents'" },
   ]
 ) {
