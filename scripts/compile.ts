@@ -1,11 +1,14 @@
 /**
  * `deno task compile [--target <target>] [--output <file>]`: the whole program as one executable, `./assets-server`.
+ * `deno task compile --all [--output <folder>]`: one for every target, in `dist`, with their checksums.
  *
  * Deno puts the program behind a runtime of its own, denort, that it downloads for the target. Where that is not
- * reachable, the environment variable `DENORT_BIN` names a denort file to take instead.
+ * reachable, the environment variable `DENORT_BIN` names a denort file to take instead, or a folder that has one for each
+ * target, named `denort-<target>`.
  */
 
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -27,7 +30,7 @@ export const TARGETS: readonly string[] = [
  * - sys: the host's name for logs; the release, by which libraries tell what a Windows terminal can show.
  * - no prompt: a server has nobody to ask.
  */
-const PERMISSIONS = [
+export const PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
@@ -41,14 +44,27 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Exit code for a command line that makes no sense. */
 const USAGE = 2;
 
+/** The most that an executable may weigh, in bytes. What is above that is a package too many, or a file by mistake. */
+export interface Budget {
+  /** What the program adds to the runtime: its modules, the packages that they use, and the browser page. */
+  program: number;
+  /** Both. Deno's runtime has some 100 MB. */
+  executable: number;
+}
+
+const BUDGET: Budget = { program: 32_000_000, executable: 160_000_000 };
+
 /** What is to be made. */
 export interface Compilation {
+  /** One for each target. `output` is their folder then. */
+  isForAll?: boolean;
   /** One of `TARGETS`; left out, the system this runs on. */
   target?: string;
   /** The executable's path; by default `assets-server` in the current folder. */
   output?: string;
   /** The program's first module; by default the repository's `main.ts`. */
   entry?: string;
+  budget?: Budget;
 }
 
 /** A command line that makes no sense, in one line. */
@@ -58,51 +74,105 @@ export class UsageError extends Error {
 
 /** Reads the command line. Throws `UsageError`. */
 export function parseCommandLine(args: string[]): Compilation {
-  const { target, output } = parseFlags(args);
+  const { target, output, all: isForAll = false } = parseFlags(args);
   if (target !== undefined && !TARGETS.includes(target)) {
     throw new UsageError(`There is no target "${target}"; choose one of ${TARGETS.join(", ")}.`);
   }
   if (output === "") throw new UsageError("--output needs the name of a file.");
-  return { target, output };
+  if (isForAll && target !== undefined) throw new UsageError("--all makes every target; leave --target out.");
+  return { target, output, isForAll };
 }
 
-function parseFlags(args: string[]): { target?: string; output?: string } {
+function parseFlags(args: string[]): { target?: string; output?: string; all?: boolean } {
   try {
-    const options = { target: { type: "string" }, output: { type: "string", short: "o" } } as const;
+    const options = {
+      target: { type: "string" },
+      output: { type: "string", short: "o" },
+      all: { type: "boolean" },
+    } as const;
     return parseArgs({ args, options }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
 
-/** Runs `deno compile`, whose output appears on this process's own; returns its exit code. */
-export async function compile(compilation: Compilation): Promise<number> {
-  const denort = Deno.env.get("DENORT_BIN");
-  if (denort && !await isFile(denort)) {
+/** Makes one executable, or all; what Deno says appears on this process's own error output. Returns the exit code. */
+export async function compile({ isForAll, ...compilation }: Compilation): Promise<number> {
+  return isForAll ? await compileAll(compilation) : await compileOne(compilation);
+}
+
+/** An executable for each target, and `SHA256SUMS`, which `sha256sum --check` reads. */
+async function compileAll({ output: folder = "dist", ...compilation }: Compilation): Promise<number> {
+  await Deno.mkdir(folder, { recursive: true });
+  const sums: string[] = [];
+  for (const target of TARGETS) {
+    const output = executable(join(folder, `assets-server-${target}`), target);
+    const code = await compileOne({ ...compilation, target, output });
+    if (code !== 0) return code;
+    sums.push(`${await sha256Of(output)}  ${basename(output)}\n`);
+  }
+  await Deno.writeTextFile(join(folder, "SHA256SUMS"), sums.join(""));
+  return 0;
+}
+
+async function compileOne(compilation: Compilation): Promise<number> {
+  const { target = Deno.build.target, output = "assets-server" } = compilation;
+  const given = Deno.env.get("DENORT_BIN") ?? "";
+  const denort = given !== "" && await isFolder(given) ? join(given, `denort-${target}`) : given;
+  if (denort !== "" && !await isFile(denort)) {
     await print(`DENORT_BIN names ${denort}, and there is no such file.\n`);
     return 1;
   }
+  const file = executable(output, target);
+  const args = ["compile", ...PERMISSIONS, ...await embedded(), ...flags({ ...compilation, output: file })];
   // Deno takes an empty variable for a file without a name.
-  if (denort === "") Deno.env.delete("DENORT_BIN");
-  const args = ["compile", ...PERMISSIONS, ...await embedded(), ...flags(compilation)];
-  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "piped" }).spawn();
+  const { DENORT_BIN: _, ...env } = Deno.env.toObject();
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    env: denort === "" ? env : { ...env, DENORT_BIN: denort },
+    clearEnv: true,
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
   let said = "";
   for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
     said += text;
     await print(text);
   }
   const { code } = await child.status;
-  if (code !== 0 && !denort && said.includes("Setting up base binary")) {
+  if (code !== 0 && denort === "" && said.includes("Setting up base binary")) {
     await print(runtimeAdvice(compilation));
   }
-  return code;
+  return code === 0 ? await checkSize(file, denort, compilation.budget ?? BUDGET) : code;
 }
 
-function flags({ target, output = "assets-server", entry = join(ROOT, "main.ts") }: Compilation): string[] {
-  const windows = target === undefined ? Deno.build.os === "windows" : target.includes("windows");
-  const file = windows && !output.endsWith(".exe") ? `${output}.exe` : output;
+/** The exit code: 1 for what is above its budget. */
+async function checkSize(file: string, denort: string, budget: Budget): Promise<number> {
+  const { size } = await Deno.stat(file);
+  const program = denort === "" ? 0 : size - (await Deno.stat(denort)).size;
+  if (size <= budget.executable && program <= budget.program) return 0;
+  await print(
+    `${file} has ${size} bytes, ${program} of them the program's; ` +
+      `its budget is ${budget.executable} and ${budget.program}.\n`,
+  );
+  return 1;
+}
+
+/** Windows knows programs by their names. */
+function executable(output: string, target: string): string {
+  return target.includes("windows") && !output.endsWith(".exe") ? `${output}.exe` : output;
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  using file = await Deno.open(path);
+  for await (const chunk of file.readable) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+function flags({ target, output = "", entry = join(ROOT, "main.ts") }: Compilation): string[] {
   const chosen = target === undefined ? [] : ["--target", target];
-  return ["--config", join(ROOT, "deno.json"), ...chosen, "--output", file, entry];
+  return ["--config", join(ROOT, "deno.json"), ...chosen, "--output", output, entry];
 }
 
 /**

@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseCommandLine, TARGETS, UsageError } from "../../scripts/compile.ts";
+import config from "../../deno.json" with { type: "json" };
+import {
+  type Compilation,
+  parseCommandLine,
+  PERMISSIONS,
+  TARGETS,
+  UsageError,
+} from "../../scripts/compile.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../scripts/compile.ts", import.meta.url));
 
@@ -27,11 +34,16 @@ async function deno(args: string[], env: Record<string, string>): Promise<{ code
   return { code, said: new TextDecoder().decode(stderr) };
 }
 
+/** A program of the kind that this system runs, in the place of Deno's runtime; a small one where there is one. */
+function standIn(): string {
+  return Deno.build.os === "linux" ? "/bin/true" : Deno.execPath();
+}
+
 /** A module that compiles a one-line program into `folder`. */
-async function oneLineProgram(folder: string, target?: string): Promise<string> {
+async function oneLineProgram(folder: string, more: Partial<Compilation> = {}): Promise<string> {
   const entry = join(folder, "entry.ts");
   await Deno.writeTextFile(entry, `console.log("a line that is easy to find");\n`);
-  const compilation = JSON.stringify({ entry, output: join(folder, "program"), target });
+  const compilation = JSON.stringify({ entry, output: join(folder, "program"), ...more });
   const runner = join(folder, "runner.ts");
   const module = JSON.stringify(new URL("../../scripts/compile.ts", import.meta.url).href);
   await Deno.writeTextFile(
@@ -44,7 +56,8 @@ async function oneLineProgram(folder: string, target?: string): Promise<string> 
 Deno.test("parseCommandLine() takes every target, an output, and nothing at all", () => {
   for (const target of TARGETS) assertEquals(parseCommandLine([`--target=${target}`]).target, target);
   assertEquals(parseCommandLine(["--output", "bin/a", "--target", TARGETS[0] ?? ""]).output, "bin/a");
-  assertEquals(parseCommandLine([]), { target: undefined, output: undefined });
+  assertEquals(parseCommandLine([]), { target: undefined, output: undefined, isForAll: false });
+  assertEquals(parseCommandLine(["--all"]).isForAll, true);
 });
 
 Deno.test("parseCommandLine() names what makes no sense", () => {
@@ -52,6 +65,7 @@ Deno.test("parseCommandLine() names what makes no sense", () => {
   assertThrows(() => parseCommandLine(["--optimise"]), UsageError, "--optimise");
   assertThrows(() => parseCommandLine(["main.ts"]), UsageError, "main.ts");
   assertThrows(() => parseCommandLine(["--output="]), UsageError, "--output");
+  assertThrows(() => parseCommandLine(["--all", "--target", TARGETS[0] ?? ""]), UsageError, "--all");
 });
 
 Deno.test("compile.ts ends with code 2 and one line for an unknown target", async () => {
@@ -63,7 +77,7 @@ Deno.test("compile.ts ends with code 2 and one line for an unknown target", asyn
 Deno.test("compile.ts says what to do when the runtime cannot be downloaded", async () => {
   await withFolder(async (folder) => {
     // A cache of its own, so that no runtime that was downloaded earlier is found.
-    const runner = await oneLineProgram(folder, "aarch64-apple-darwin");
+    const runner = await oneLineProgram(folder, { target: "aarch64-apple-darwin" });
     const { code, said } = await deno([runner], { ...NO_NETWORK, DENO_DIR: join(folder, "cache") });
     assert(code !== 0);
     assertStringIncludes(said, "denort-aarch64-apple-darwin.zip");
@@ -84,13 +98,44 @@ Deno.test("compile.ts names a DENORT_BIN that is not there", async () => {
 Deno.test("compile.ts puts the program into the file that DENORT_BIN names, without a download", async () => {
   await withFolder(async (folder) => {
     const runner = await oneLineProgram(folder);
-    // Deno itself has the shape of its runtime: what comes out does not run the program, but it holds it.
-    const env = { ...NO_NETWORK, DENORT_BIN: Deno.execPath() };
-    const { code, said } = await deno([runner], env);
+    // What comes out does not run the program, but it holds it.
+    const { code, said } = await deno([runner], { ...NO_NETWORK, DENORT_BIN: standIn() });
     assertEquals(code, 0, said);
     const program = await Deno.readFile(
       join(folder, Deno.build.os === "windows" ? "program.exe" : "program"),
     );
     assert(new TextDecoder("latin1").decode(program).includes("a line that is easy to find"));
   });
+});
+
+Deno.test("compile.ts takes the runtime of each target from the folder that DENORT_BIN names", async () => {
+  await withFolder(async (folder) => {
+    const runner = await oneLineProgram(folder, { target: Deno.build.target });
+    const { said } = await deno([runner], { ...NO_NETWORK, DENORT_BIN: folder });
+    assertEquals(
+      said,
+      `DENORT_BIN names ${join(folder, `denort-${Deno.build.target}`)}, and there is no such file.\n`,
+    );
+    await Deno.copyFile(standIn(), join(folder, `denort-${Deno.build.target}`));
+    const { code, said: saidThen } = await deno([runner], { ...NO_NETWORK, DENORT_BIN: folder });
+    assertEquals(code, 0, saidThen);
+  });
+});
+
+Deno.test("compile.ts refuses an executable that is above its budget", async () => {
+  await withFolder(async (folder) => {
+    const runner = await oneLineProgram(folder, { budget: { program: 1000, executable: 1e9 } });
+    const { code, said } = await deno([runner], { ...NO_NETWORK, DENORT_BIN: standIn() });
+    assertEquals(code, 1);
+    assertMatch(
+      said,
+      /program has \d+ bytes, \d+ of them the program's; its budget is 1000000000 and 1000\.\n$/,
+    );
+  });
+});
+
+Deno.test("The executable may do what the task start may, and learn the system's release", () => {
+  const ofTask = config.tasks.start.command.split(" ").filter((word) => /^--(allow-|no-prompt)/.test(word));
+  const withRelease = ofTask.map((flag) => flag.startsWith("--allow-sys=") ? `${flag},osRelease` : flag);
+  assertEquals([...PERMISSIONS].sort(), withRelease.sort());
 });
