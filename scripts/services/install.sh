@@ -9,9 +9,10 @@ MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
 DENOKV_VERSION=0.14.0
 TOXIPROXY_VERSION=v2.5.0
 FERRETDB_VERSION=v1.24.0
+KUBERNETES_VALIDATE_VERSION=1.37.0
 CEPH_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
 # Proxies, the Python client, and what the command line is tried in.
-TOOL_PACKAGES="nginx-light caddy python3 curl zsh fish"
+TOOL_PACKAGES="nginx-light caddy python3 python3-pip curl zsh fish"
 TOOL_PROGRAMS="nginx caddy python3 curl zsh fish"
 CEPH_PROGRAMS="radosgw radosgw-admin ceph-mon ceph-osd monmaptool ceph"
 
@@ -45,6 +46,17 @@ install_packages() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $2
   # shellcheck disable=SC2086
   all_there $3 || fail "$1: apt-get ended well, but not all of these are there: $3"
+}
+
+# The schemas of Kubernetes, and a program that holds manifests to them.
+install_schemas() {
+  packages=${ASSETS_TEST_CACHE:-$HOME/.cache/assets-server-tests}/python
+  if [ -d "$packages/kubernetes_validate-$KUBERNETES_VALIDATE_VERSION.dist-info" ]; then
+    echo "kubernetes-validate is there: $packages"
+    return
+  fi
+  python3 -m pip install --quiet --root-user-action ignore --target "$packages" \
+    "kubernetes-validate==$KUBERNETES_VALIDATE_VERSION"
 }
 
 bin=${ASSETS_TEST_CACHE:-$HOME/.cache/assets-server-tests}/bin
@@ -118,6 +130,7 @@ case "${1:-}" in
   "")
     install_packages "Ceph" "$CEPH_PACKAGES" "$CEPH_PROGRAMS"
     install_packages "Proxies, Python and shells" "$TOOL_PACKAGES" "$TOOL_PROGRAMS"
+    install_schemas
     install_minio
     install_denokv
     install_toxiproxy

@@ -1,4 +1,5 @@
 /** The default command: runs a server until a signal ends it. */
+import { getLogger } from "@logtape/logtape";
 import { logToStderr } from "../observe/logging.ts";
 import { RequestLog } from "../observe/request_log.ts";
 import { type RunningServer, startServer } from "../server.ts";
@@ -11,12 +12,21 @@ import type { Config } from "./config.ts";
 export async function serve(config: Config): Promise<void> {
   const output = await logToStderr(config.log);
   const logsRequests = config.log.level === "debug" || config.log.level === "info";
+  warnOfMongo();
   const requests = logsRequests ? new RequestLog(output, config.log) : undefined;
   try {
     await untilSignalled(await startServer(config, { output, requests }));
   } finally {
     await output.flush();
   }
+}
+
+/** AIOSv1's Deployment names its MongoDB: whoever only changes the image should know that nothing comes from there. */
+function warnOfMongo(): void {
+  if (!Deno.env.get("MONGO_URL")) return;
+  getLogger(["assets-server"]).warn(
+    "MONGO_URL is not used: the metadata are in Deno KV. assets-server import --from <URL of the old service> brings its assets",
+  );
 }
 
 async function untilSignalled(server: RunningServer): Promise<void> {

@@ -56,6 +56,13 @@ Deno.test("kubernetes/assets-db.yaml takes the place of the Deployment assets-re
   const all = await manifests("assets-db.yaml");
   assertEquals(textAt(ofKind(all, "Deployment"), "metadata.name"), "assets-registry");
   assertEquals(textAt(ofKind(all, "Service"), "metadata.name"), "assets-registry");
+  // The selector of a Deployment cannot be changed by an apply.
+  assertEquals(at(ofKind(all, "Deployment"), "spec.selector.matchLabels"), { app: "assets-registry" });
+  assertEquals(at(listAt(ofKind(all, "Service"), "spec.ports")[0], "nodePort"), 31700);
+  for (const variable of ["PUBLIC_URL", "AWS_REGION", "S3_BUCKET_NAME", "S3_ENDPOINT_URL"]) {
+    assert(Object.hasOwn(asJsonObject(ofKind(all, "ConfigMap").data), variable), variable);
+  }
+  for (const secret of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) assert(VARIABLES.has(secret), secret);
 });
 
 async function compose(): Promise<JsonObject> {

@@ -1,5 +1,5 @@
 /** The command line and the environment of the program. */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import deno from "../../deno.json" with { type: "json" };
 import { at, listAt, send, textAt } from "./client.ts";
 import { refusedUrl } from "./fake_server.ts";
@@ -173,4 +173,19 @@ Deno.test("A port that is taken is refused with one line that names it", async (
   const second = await run(["--port", port, "--data-dir", await newFolder()]);
   assertNotEquals(second.code, 0);
   assertOneLine(second, second.code, port);
+});
+
+Deno.test("The environment of AIOSv1's Deployment starts it, and it says that MONGO_URL is not used", async () => {
+  await using program = await start(["--port", "0", "--data-dir", await newFolder()], {
+    AWS_ACCESS_KEY_ID: "",
+    AWS_SECRET_ACCESS_KEY: "",
+    AWS_REGION: "us-east-1",
+    MONGO_URL: "mongodb://assets-db-0.assets-db.svc.cluster.local:27017",
+    PUBLIC_URL: "",
+    S3_BUCKET_NAME: "",
+    S3_ENDPOINT_URL: "",
+  });
+  assertEquals((await (await fetch(`${program.url}/health`)).json()).message, "healthy");
+  program.child.kill("SIGTERM");
+  assertStringIncludes(await program.errors, "MONGO_URL is not used");
 });
