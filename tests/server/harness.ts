@@ -2,6 +2,7 @@
 import { type Config, readConfig } from "../../src/cli/config.ts";
 import type { SettingTexts } from "../../src/cli/settings.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
+import { assertAllDescribed, knowMode } from "./described_server.ts";
 
 /** A server under test. Dispose of it with `await using`. */
 export interface TestServer extends AsyncDisposable {
@@ -24,6 +25,7 @@ export async function startTestServer(settings: SettingTexts = {}): Promise<Test
   const start = async (more: SettingTexts) => {
     const config = readConfig({ port: "0", dataDir, ...settings, ...more }, () => undefined);
     server = await startServer(config);
+    knowMode(server.port, config.mode);
     return { config, url: server.url };
   };
   const started = await start({});
@@ -37,6 +39,7 @@ export async function startTestServer(settings: SettingTexts = {}): Promise<Test
     async [Symbol.asyncDispose]() {
       await server.stop();
       await Deno.remove(dataDir, { recursive: true });
+      await assertAllDescribed();
     },
   };
   return test;
