@@ -1,4 +1,5 @@
 /** An HTTP-blind proxy in front of a service, which does to its connections what networks do. */
+import { copy, RelayProxy } from "../relay_proxy.ts";
 
 /** What happens to connections. */
 export type Fault =
@@ -13,53 +14,26 @@ export type Fault =
   | { kind: "status"; status: number; code: string };
 
 /** A proxy under way. */
-export class FaultProxy implements AsyncDisposable {
-  /** `http://127.0.0.1:<port>` */
-  readonly url: string;
+export class FaultProxy extends RelayProxy {
   fault: Fault = { kind: "none" };
-  readonly #listener: Deno.TcpListener;
-  readonly #target: Deno.ConnectOptions;
-  readonly #connections = new Set<Deno.Conn>();
-  readonly #relays = new Set<Promise<void>>();
-
-  constructor(target: URL) {
-    this.#target = { hostname: target.hostname, port: Number(target.port) };
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.url = `http://127.0.0.1:${this.#listener.addr.port}`;
-    this.#track(this.#accept());
-  }
 
   /** Sets what happens from now on; connections that are open are cut, so that the next request meets it. */
   set(fault: Fault): void {
     this.fault = fault;
-    for (const connection of this.#connections) close(connection);
+    this.cut();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    for (const connection of this.#connections) close(connection);
-    await Promise.all(this.#relays);
-  }
-
-  async #accept(): Promise<void> {
-    for await (const client of this.#listener) this.#track(this.#relay(client));
-  }
-
-  async #relay(client: Deno.Conn): Promise<void> {
-    this.#connections.add(client);
+  protected override async relay(client: Deno.Conn): Promise<void> {
     try {
       if (this.fault.kind === "status") return await this.#answer(client, this.fault);
-      const service = await Deno.connect(this.#target);
-      this.#connections.add(service);
+      const service = await this.connect();
       try {
-        await Promise.race([copy(client, service), this.#copyBack(service, client)]);
+        await Promise.race([copy(client, service, (chunk) => chunk), this.#copyBack(service, client)]);
       } finally {
-        close(service);
-        this.#connections.delete(service);
+        this.end(service);
       }
     } finally {
-      close(client);
-      this.#connections.delete(client);
+      this.end(client);
     }
   }
 
@@ -87,37 +61,5 @@ export class FaultProxy implements AsyncDisposable {
     } catch {
       // The client has gone.
     }
-  }
-
-  #track(work: Promise<void>): void {
-    const settled = work.catch(() => {});
-    this.#relays.add(settled);
-    settled.finally(() => this.#relays.delete(settled));
-  }
-}
-
-/** Copies until either side ends, or `change` gives nothing back. */
-async function copy(
-  from: Deno.Conn,
-  to: Deno.Conn,
-  change: (chunk: Uint8Array) => Promise<Uint8Array | undefined> = (chunk) => Promise.resolve(chunk),
-): Promise<void> {
-  const buffer = new Uint8Array(64 * 1024);
-  try {
-    for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-      const changed = await change(buffer.subarray(0, count));
-      if (!changed) return;
-      for (let rest = changed; rest.length > 0;) rest = rest.subarray(await to.write(rest));
-    }
-  } catch {
-    // A connection that breaks has ended.
-  }
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }

@@ -1,6 +1,6 @@
 /** A TCP proxy that can hold back what clients send, and deliver it when they have long given up: the making of a ghost. */
-
 import { Buffer } from "node:buffer";
+import { copy, RelayProxy, writeAll } from "../relay_proxy.ts";
 
 /** Bytes of one client, held back, and where they go. */
 interface Relay {
@@ -11,24 +11,11 @@ interface Relay {
   isSealed: boolean;
 }
 
-/** A proxy under way, on loopback. */
-export class HoldingProxy implements AsyncDisposable {
-  /** `http://127.0.0.1:<port>` */
-  readonly url: string;
-  readonly #listener: Deno.TcpListener;
-  readonly #target: Deno.ConnectOptions;
-  readonly #connections = new Set<Deno.Conn>();
+/** A proxy under way. */
+export class HoldingProxy extends RelayProxy {
   readonly #relays = new Set<Relay>();
-  readonly #work = new Set<Promise<void>>();
   #holdsNew = false;
   #trigger: Buffer | undefined;
-
-  constructor(target: URL) {
-    this.#target = { hostname: target.hostname, port: Number(target.port) };
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.url = `http://127.0.0.1:${this.#listener.addr.port}`;
-    this.#track(this.#accept());
-  }
 
   /** How many bytes are held back. */
   get heldBytes(): number {
@@ -64,63 +51,25 @@ export class HoldingProxy implements AsyncDisposable {
     this.#holdsNew = false;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    for (const connection of this.#connections) close(connection);
-    await Promise.all(this.#work);
-  }
-
-  #track(work: Promise<void>): void {
-    this.#work.add(work);
-  }
-
-  async #accept(): Promise<void> {
-    for await (const client of this.#listener) this.#track(this.#relay(client));
-  }
-
-  async #relay(client: Deno.Conn): Promise<void> {
-    const service = await Deno.connect(this.#target);
-    this.#connections.add(client).add(service);
+  protected override async relay(client: Deno.Conn): Promise<void> {
+    const service = await this.connect();
     const relay: Relay = { service, held: [], isHeld: this.#holdsNew, isSealed: false };
     this.#relays.add(relay);
-    const there = read(client, async (bytes) => {
-      if (relay.isSealed) return;
+    const there = copy(client, service, (bytes) => {
+      const none = bytes.subarray(bytes.length);
+      if (relay.isSealed) return none;
       if (this.#trigger && Buffer.from(bytes).includes(this.#trigger)) {
         this.#trigger = undefined;
         relay.isHeld = true;
       }
-      if (relay.isHeld) relay.held.push(bytes.slice());
-      else await writeAll(service, bytes);
+      if (!relay.isHeld) return bytes;
+      relay.held.push(bytes.slice());
+      return none;
     });
-    const back = read(service, (bytes) => writeAll(client, bytes));
+    const back = copy(service, client, (bytes) => bytes);
     await Promise.race([there, back]);
     // What a client that has gone left behind may still be delivered.
-    if (!relay.isHeld) [client, service].forEach(close);
+    if (!relay.isHeld) this.end(client, service);
     await Promise.all([there, back]);
-  }
-}
-
-async function read(from: Deno.Conn, take: (bytes: Uint8Array) => Promise<void>): Promise<void> {
-  const buffer = new Uint8Array(64 * 1024);
-  try {
-    for (;;) {
-      const count = await from.read(buffer);
-      if (count === null) return;
-      await take(buffer.subarray(0, count));
-    }
-  } catch {
-    // The other end is gone.
-  }
-}
-
-async function writeAll(to: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length;) written += await to.write(bytes.subarray(written));
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // It is closed.
   }
 }

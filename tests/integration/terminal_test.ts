@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import stringWidth from "string-width";
 import { assertOneLine, User } from "../cli/command_line.ts";
-import { MeteringProxy } from "../cli/metering_proxy.ts";
+import { MeteringProxy } from "../metering_proxy.ts";
 import { namesOf, uploaded } from "../server/client.ts";
 import { startTestServer, type TestServer } from "../server/harness.ts";
 
@@ -128,7 +128,7 @@ Deno.test("rm asks on a terminal, and a no keeps the asset", async () => {
 
 Deno.test("Ctrl-C on a terminal ends a push that goes on the next time", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   await user.write("a.bin", new Uint8Array(100 * MIB));
   const line = `${user.shellCommand} push a.bin`;
@@ -150,7 +150,7 @@ Deno.test("Ctrl-C on a terminal ends a push that goes on the next time", async (
 
 Deno.test("push of 300 MB, killed twice, sends no byte twice", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   const sizeBytes = 300_000_000;
   const bytes = crypto.getRandomValues(new Uint8Array(60_000));

@@ -5,7 +5,7 @@ import { created, filesBelow, uploaded } from "../../server/client.ts";
 import { refusedUrl, startFake } from "../../server/fake_server.ts";
 import { startTestServer, type TestServer } from "../../server/harness.ts";
 import { assertOneLine, User } from "../command_line.ts";
-import { MeteringProxy } from "../metering_proxy.ts";
+import { MeteringProxy } from "../../metering_proxy.ts";
 
 const MIB = 2 ** 20;
 /** What requests and answers weigh beside the file. */
@@ -88,7 +88,7 @@ Deno.test("pull --tree makes the folders that the names say, and none outside", 
 
 Deno.test("pull that was killed goes on with what is there, and fetches nothing twice", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   const bytes = patternBytes(64 * MIB);
   await uploaded(server, bytes, { fileName: "a.bin" });
@@ -109,7 +109,7 @@ Deno.test("pull that was killed goes on with what is there, and fetches nothing 
 
 Deno.test("pull survives connections that break, onto standard output too", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   const text = "0123456789abcdef".repeat(3 * MIB);
   await uploaded(server, text, { fileName: "a.txt" });
@@ -129,7 +129,7 @@ Deno.test("pull survives connections that break, onto standard output too", asyn
 
 Deno.test("pull begins anew when the asset has another file by now", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   await uploaded(server, patternBytes(48 * MIB), { fileName: "a.bin" });
   const first = user.start(["pull", "Sample:1.0-initial"]);

@@ -6,7 +6,7 @@ import { startTestServer } from "../../server/harness.ts";
 import { refusedUrl } from "../../server/fake_server.ts";
 import { patternBytes } from "../../objects/object_store_suite.ts";
 import { assertOneLine, User } from "../command_line.ts";
-import { MeteringProxy } from "../metering_proxy.ts";
+import { MeteringProxy } from "../../metering_proxy.ts";
 
 const MIB = 2 ** 20;
 /** What requests weigh beside the file. */
@@ -91,7 +91,7 @@ Deno.test("push goes on with the other files when one is refused, names it, and 
 
 Deno.test("push states the checksum: a file that changes while it is read becomes no asset", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   await user.write("a.bin", patternBytes(48 * MIB));
   const { said } = user.start(["push", "a.bin"]);
@@ -105,7 +105,7 @@ Deno.test("push states the checksum: a file that changes while it is read become
 
 Deno.test("push that was killed goes on where the server stands, and sends nothing twice", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   const bytes = patternBytes(64 * MIB);
   await user.write("a.bin", bytes);
@@ -126,7 +126,7 @@ Deno.test("push that was killed goes on where the server stands, and sends nothi
 
 Deno.test("push survives connections that break", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   const bytes = patternBytes(48 * MIB);
   await user.write("a.bin", bytes);
@@ -142,7 +142,7 @@ Deno.test("push survives connections that break", async () => {
 
 Deno.test("Ctrl-C ends a push with exit code 130 and one line, and the next one goes on", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   await user.write("a.bin", patternBytes(64 * MIB));
   const { child, said } = user.start(["push", "a.bin"]);
@@ -163,7 +163,7 @@ Deno.test("push sends pieces no larger than --piece-size", async () => {
 
 Deno.test("push begins anew when the server has forgotten the upload", async () => {
   await using server = await startTestServer();
-  await using proxy = new MeteringProxy(server);
+  await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
   await user.write("a.bin", patternBytes(48 * MIB));
   const first = user.start(["push", "a.bin"]);
