@@ -40,6 +40,9 @@ const BACKOFF: BackoffOptions = { baseMs: 1000, capMs: 60_000, maxRetryAfterMs: 
 /** How long a request to the registry may take: with --require-healthy that probes us before it answers. */
 const REQUEST_TIMEOUT_MS = 15_000;
 
+/** The most bytes of an answer that are read: an entry may have 256 KiB. */
+const MAX_ANSWER_BYTES = 512 * 1024;
+
 /** The most characters of an answer that are read into a log. */
 const MAX_SHOWN = 300;
 
@@ -130,8 +133,21 @@ async function ask(
     redirect: "manual",
     signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
   });
-  const text = await response.text();
+  const text = await readText(response);
   return { what: `${method} ${path}`, status: response.status, text, body: parseObject(text) };
+}
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let sizeBytes = 0;
+  // Leaving the loop ends the request.
+  for await (const chunk of response.body ?? []) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > MAX_ANSWER_BYTES) throw new Error(`it answers with more than ${MAX_ANSWER_BYTES} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function parseObject(text: string): JsonObject {

@@ -5,8 +5,13 @@
  * it follows no redirects, sends no credentials but those it is given for this one request, and does not decompress. It is
  * made of `node:http`, because `fetch` offers no way to say which address a name stands for.
  */
-import { type IncomingMessage, request as requestHttp, type RequestOptions } from "node:http";
-import { request as requestHttps } from "node:https";
+import {
+  Agent as HttpAgent,
+  type IncomingMessage,
+  request as requestHttp,
+  type RequestOptions,
+} from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { type Address, checkTarget, type Resolve, type TargetRules } from "./target.ts";
 
 /** How a client reaches others. */
@@ -39,6 +44,12 @@ export interface GuardedResponse {
 
 /** The most bytes of headers in an answer. */
 const MAX_HEADER_BYTES = 32 * 1024;
+
+/**
+ * A connection that is kept could be used for another name later. One through a proxy (NODE_USE_ENV_PROXY and HTTP_PROXY in the
+ * environment) would lead to whatever address the proxy finds for the name.
+ */
+const DIRECT = { keepAlive: false, proxyEnv: {} };
 
 /** Fetches from URLs that others have written. */
 export class GuardedClient {
@@ -80,8 +91,6 @@ export class GuardedClient {
       method,
       headers: { "Accept-Encoding": "identity", ...headers, ...lengthOf(body) },
       signal,
-      // A connection that is kept could be used for another name later.
-      agent: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       // Called for names only, and by whichever module connects: what was checked is what is connected to.
       lookup: (_host, { all }, callback) => {
@@ -92,8 +101,8 @@ export class GuardedClient {
     };
     const { ca } = this.#options;
     const outgoing = url.protocol === "https:"
-      ? requestHttps(url, { ...options, ...ca !== undefined && { ca } })
-      : requestHttp(url, options);
+      ? requestHttps(url, { ...options, agent: new HttpsAgent(DIRECT), ...ca !== undefined && { ca } })
+      : requestHttp(url, { ...options, agent: new HttpAgent(DIRECT) });
     outgoing.on("response", (response) => {
       // Whoever reads it learns of its errors; while nobody does, they must not end the process.
       response.on("error", () => {});

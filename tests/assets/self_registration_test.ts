@@ -122,3 +122,19 @@ Deno.test("--registry-url: an Assets DB starts without its registry and register
   assertEquals(found?.asset_registry_id, at(body, "assets_db_id"));
   assertEquals(found?.asset_registry_public_url, assetsDb.url.replace("127.0.0.1", "localhost"));
 });
+
+Deno.test("An answer without an end is given up, and the registry asked again", async () => {
+  await using registry = await startTestServer({ mode: "registry" });
+  let asked = 0;
+  await using fake = startFake(async (request) => {
+    if (asked++ === 0) {
+      const bytes = new TextEncoder().encode(" ".repeat(64 * 1024));
+      return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(bytes) }));
+    }
+    const { pathname } = new URL(request.url);
+    const body = request.method === "GET" ? undefined : await request.text();
+    return await fetch(registry.url + pathname, { method: request.method, headers: request.headers, body });
+  });
+  await register(fake.url, { name: "The lab" });
+  assertEquals((await entries(registry)).map((entry) => entry.asset_registry_name), ["The lab"]);
+});
