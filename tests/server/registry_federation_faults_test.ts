@@ -1,5 +1,5 @@
 /** Federated search with sources that are slow, broken or hostile: each costs its own results only. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { JsonObject } from "../../src/collection/json.ts";
 import { assertStatus, at, listAt, send, textAt } from "./client.ts";
 import {
@@ -98,6 +98,33 @@ Deno.test("An endless source is read as far as the answer needs it, and let go w
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   assert(wasLetGo, "its connection stayed open");
+});
+
+Deno.test("A client that takes nothing for --idle-timeout is given up, with its connections to the sources", async () => {
+  await using registry = await startRegistry({ idleTimeout: "400ms" });
+  let open = 0;
+  await using endless = startFakeDb(() => {
+    let n = 0;
+    open++;
+    const body = new ReadableStream<string>({
+      pull: (controller) => controller.enqueue(`${JSON.stringify(fakeAsset(n++))}\n`),
+      cancel: () => void open--,
+    });
+    return new Response(body.pipeThrough(new TextEncoderStream()), NDJSON);
+  });
+  await federate(registry, [endless]);
+  const response = await fetch(`${registry.url}/assets`, json("POST", {}));
+  const reader = present(response.body).getReader();
+  await reader.read();
+  assertEquals(open, 1);
+  for (let tries = 0; tries < 300 && open > 0; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assertEquals(open, 0, "its connection stayed open");
+  // What is on its way still arrives; then the answer has no end.
+  await assertRejects(async () => {
+    while (!(await reader.read()).done);
+  });
 });
 
 Deno.test("A source whose pages end early is asked on, so that no document is left out", async () => {
