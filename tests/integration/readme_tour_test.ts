@@ -1,7 +1,8 @@
 /** The commands of the README, typed one after the other by somebody who has nothing but a clone and a shell. */
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { readmeBlocks } from "../readme.ts";
+import { record } from "../../scripts/record_terminal.ts";
+import { readmeBlock, readmeBlocks } from "../readme.ts";
 import { startTestServer } from "../server/harness.ts";
 
 const BIN = fileURLToPath(new URL("../../bin", import.meta.url));
@@ -75,4 +76,21 @@ Deno.test("The README's tours and recipes work as they are typed", async () => {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+/** The lines of a recording without what is another one each time: bars, sizes, ids, checksums, the order of uploads. */
+function shapeOf(recording: string): string[] {
+  return recording.split("\n")
+    .filter((line) => !/━/.test(line))
+    .map((line) =>
+      line.replaceAll(/[0-9a-f]{8,}(-[0-9a-f-]+)?/g, "#").replaceAll(/[\d.]+ [kMG]?B/g, "#").replaceAll(
+        / +/g,
+        " ",
+      )
+    )
+    .sort();
+}
+
+Deno.test("The README's recording is what the commands say", async () => {
+  assertEquals(shapeOf(await record(2_000_000)), shapeOf(await readmeBlock("Command line", "console")));
 });
