@@ -24,7 +24,7 @@ async function type(heading: string, folder: string, { assetsUrl, registryUrl }:
   assert(blocks.length > 0, heading);
   const script = SHELL + blocks.map(({ text }) => text).join("")
     // Of the servers of the tour, which run already.
-    .replaceAll(/^npx -y deno@\S+ task (start|registry).*\n/gm, "")
+    .replaceAll(/^assets-server --.*\n/gm, "")
     .replaceAll('"$PWD/bin:$PATH"', `"${BIN}:$PATH"`)
     .replaceAll("http://localhost:4000", assetsUrl)
     .replaceAll("http://localhost:4001", registryUrl);
