@@ -26,7 +26,9 @@ export async function showAsset(
   const mine = ++asked;
   const back = el("p", {}, el("a", { href: listAddress }, "← All assets"));
   const place = byId("detail", HTMLElement);
-  if (place.dataset.reference !== reference) place.replaceChildren(back);
+  if (place.dataset.reference !== reference) {
+    place.replaceChildren(back, el("p", { class: "muted" }, "Loading…"));
+  }
   place.dataset.reference = reference;
   await attempt(async () => {
     const path = `/asset/${encodeURIComponent(reference)}`;
@@ -68,6 +70,7 @@ export async function showAsset(
       section("Metadata", tree(asset.asset_metadata ?? {})),
       section("From a terminal", commands(asset, reference)),
     );
+    document.title = `${text(asset.asset_uri) || text(asset.asset_name)} · Assets`;
     title.focus();
     const versions = await versionsOf(asset, reference);
     if (versions && mine === asked) place.append(versions);
@@ -106,7 +109,7 @@ function facts(asset: JsonObject): HTMLElement {
   const rows: [string, Node | string][] = [
     ["Version", text(version)],
     ["Tag", text(tag)],
-    ["Tags", chips(asset.asset_tags)],
+    ["Tags", chips(asset.asset_tags, Infinity, tagLink)],
     ["File", text(file_name)],
     ["Type", text(file_type)],
     ["Size", exactSize(file_size)],
@@ -124,6 +127,12 @@ function facts(asset: JsonObject): HTMLElement {
     list.append(el("div", {}, el("dt", {}, "More"), el("dd", {}, tree(more))));
   }
   return list;
+}
+
+/** Leads to all assets with the tag. */
+function tagLink(tag: string): HTMLElement {
+  const filter = new URLSearchParams({ filter: JSON.stringify({ asset_tags: tag }) });
+  return el("a", { class: "chip", href: `#/?${filter}`, title: `All with the tag ${tag}` }, tag);
 }
 
 function exactSize(bytes: unknown): string {

@@ -2,7 +2,7 @@
 import { ApiError, ask, askForTokenIfRefused, sentenceOf } from "./api.ts";
 import type { AssetChange } from "./asset_detail.ts";
 import { announce, byId } from "./dom.ts";
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 
 /** Opens it for an asset as it was read. */
 export function openEditor({ path, asset, etag, onChange }: AssetChange): void {
@@ -10,16 +10,18 @@ export function openEditor({ path, asset, etag, onChange }: AssetChange): void {
   const tags = byId("edit-tags", HTMLInputElement);
   const metadata = byId("edit-metadata", HTMLTextAreaElement);
   const problem = byId("edit-problem", HTMLElement);
-  tags.value = Array.isArray(asset.asset_tags) ? asset.asset_tags.join(", ") : "";
+  tags.value = tagsText(asset.asset_tags);
   metadata.value = JSON.stringify(asset.asset_metadata ?? {}, null, 2);
+  const before = { tags: tags.value, metadata: metadata.value };
   problem.textContent = "";
   byId("edit-form", HTMLFormElement).onsubmit = async (event) => {
     event.preventDefault();
     try {
-      const changes = {
-        asset_tags: tagsOf(tags.value),
-        asset_metadata: metadataOf(metadata.value),
-      };
+      const changes: JsonObject = {};
+      // What was not touched is not written: what others make of it stays.
+      if (tags.value !== before.tags) changes.asset_tags = tagsOf(tags.value);
+      if (metadata.value !== before.metadata) changes.asset_metadata = metadataOf(metadata.value);
+      if (Object.keys(changes).length === 0) return dialog.close();
       const headers: Record<string, string> = {
         "Content-Type": "application/json",
       };
@@ -47,19 +49,34 @@ function sentence(error: unknown): string {
   return sentenceOf(error);
 }
 
-/** Words between commas. */
-export function tagsOf(typed: string): string[] {
-  return typed.split(",").map((tag) => tag.trim()).filter((tag) => tag !== "");
+/** Tags as they are typed: between commas, or if that would change them, as a list in JSON. */
+function tagsText(tags: Json | undefined): string {
+  if (!Array.isArray(tags)) return "";
+  const text = tags.join(", ");
+  if (text.trimStart().startsWith("[")) return JSON.stringify(tags);
+  const isSame = JSON.stringify(tagsOf(text)) === JSON.stringify(tags) && !/[\r\n]/.test(text);
+  return isSame ? text : JSON.stringify(tags);
+}
+
+/** Words between commas, or a list in JSON. Throws with a sentence. */
+export function tagsOf(typed: string): Json[] {
+  if (!typed.trimStart().startsWith("[")) {
+    return typed.split(",").map((tag) => tag.trim()).filter((tag) => tag !== "");
+  }
+  const tags = parsed(typed, "tags");
+  if (!Array.isArray(tags)) throw new Error('The tags must be a list, such as ["one", "two"].');
+  return tags;
 }
 
 /** Metadata as typed; nothing is an empty object. Throws with a sentence. */
 export function metadataOf(typed: string): Json {
-  if (typed.trim() === "") return {};
+  return typed.trim() === "" ? {} : parsed(typed, "metadata");
+}
+
+function parsed(typed: string, what: string): Json {
   try {
     return JSON.parse(typed);
   } catch (error) {
-    throw new Error(
-      `The metadata are not JSON: ${error instanceof Error ? error.message : error}`,
-    );
+    throw new Error(`The ${what} are not JSON: ${sentenceOf(error)}`);
   }
 }

@@ -26,7 +26,10 @@ async function navigate(): Promise<void> {
   const asset = reference();
   byId("browse", HTMLElement).hidden = asset !== undefined;
   byId("detail", HTMLElement).hidden = asset === undefined;
-  if (asset === undefined) return;
+  if (asset === undefined) {
+    document.title = "Assets";
+    return;
+  }
   await showAsset(asset, left.address, async () => {
     await search.again();
     await navigate();

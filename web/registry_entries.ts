@@ -4,8 +4,8 @@ import { announce, byId, el, showProblem, svg } from "./dom.ts";
 import { type JsonObject, object, objects, text } from "./json.ts";
 import { chips } from "./search.ts";
 
-/** So many are shown at first. */
-const FIRST_SHOWN = 6;
+/** So many are shown at first: on a phone, and where there is room. */
+const FIRST_SHOWN = { narrow: 3, wide: 6 };
 
 /** So many are known to the page. */
 const MAX_ENTRIES = 1000;
@@ -21,6 +21,7 @@ const ORDER = ["unhealthy", "unknown", "healthy"];
 export class Entries {
   #known: JsonObject[] = [];
   #showsAll = false;
+  readonly #firstShown = matchMedia("(max-width: 48rem)").matches ? FIRST_SHOWN.narrow : FIRST_SHOWN.wide;
 
   constructor() {
     byId("all-entries", HTMLButtonElement).addEventListener("click", () => {
@@ -41,7 +42,7 @@ export class Entries {
       {},
     );
     this.#known = objects(body.data).sort(byUrgency);
-    const shown = this.#showsAll ? this.#known : this.#known.slice(0, FIRST_SHOWN);
+    const shown = this.#showsAll ? this.#known : this.#known.slice(0, this.#firstShown);
     const cards = await Promise.all(shown.map((entry) => this.#card(entry)));
     const focused = document.activeElement instanceof HTMLElement
       ? document.activeElement.dataset.check
@@ -72,7 +73,7 @@ export class Entries {
       ? ""
       : `${count} registered${count === MAX_ENTRIES ? " or more" : ""}, ${healthy} healthy`;
     const button = byId("all-entries", HTMLButtonElement);
-    button.hidden = count <= FIRST_SHOWN;
+    button.hidden = count <= this.#firstShown;
     button.textContent = this.#showsAll ? "Show fewer" : `Show all ${count}`;
     button.setAttribute("aria-expanded", String(this.#showsAll));
   }

@@ -276,12 +276,14 @@ function showFilterProblem(problem: string): void {
 }
 
 /** A row of words, such as tags; of more than `most` the last ones are only counted. */
-export function chips(values: Json | undefined, most = Infinity): HTMLElement {
+export function chips(
+  values: Json | undefined,
+  most = Infinity,
+  chip: (word: string) => HTMLElement = (word) => el("span", { class: "chip" }, word),
+): HTMLElement {
   const list = el("span", { class: "chips" });
   const words = Array.isArray(values) ? values.map(String) : [];
-  for (const word of words.slice(0, most)) {
-    list.append(el("span", { class: "chip" }, word));
-  }
+  list.append(...words.slice(0, most).map(chip));
   if (words.length > most) {
     list.append(el("span", { class: "chip muted" }, `+${words.length - most}`));
   }

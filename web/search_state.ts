@@ -47,7 +47,7 @@ export function addressOf(
   if (text.trim() !== "") said.set("q", text);
   if (anywhere) said.set("in", "all");
   if (filter.trim() !== "") said.set("filter", filter);
-  if (sort !== "") said.set("sort", sort);
+  if (sort !== firstValue("sort")) said.set("sort", sort);
   if (size !== firstValue("page-size")) said.set("size", size);
   return said.size === 0 ? PREFIX : `${PREFIX}?${said}`;
 }

@@ -216,6 +216,11 @@ function valuesOf(asset: JsonObject): Map<string, string> {
   ]);
 }
 
+/** A dotted path, to be broken behind its dots. */
+function breakable(path: string): (Node | string)[] {
+  return path.split(".").flatMap((part, n) => n === 0 ? [part] : [".", el("wbr"), part]);
+}
+
 function comparedRow(
   name: string,
   columns: Map<string, string>[],
@@ -225,7 +230,7 @@ function comparedRow(
   return el(
     "tr",
     { class: differs && "differs" },
-    el("th", { scope: "row" }, differs ? `${name} ≠` : name),
+    el("th", { scope: "row" }, ...breakable(name), differs ? " ≠" : ""),
     ...values.map((value) =>
       el(
         "td",

@@ -47,8 +47,8 @@ const EXAMPLES: [string, string][] = [
 
 /** Orders, and what they are called. The ids of stored files rise with time. */
 const ORDERS: [string, string][] = [
-  ["", "Oldest first"],
   ["-asset_id", "Newest files first"],
+  ["", "Oldest first"],
   ["asset_name", "Name A–Z"],
   ["-asset_name", "Name Z–A"],
   ["-asset_file_info.file_size", "Largest first"],
@@ -70,7 +70,7 @@ export function Search({ caption, moreColumns = [] }: SearchProps) {
       <SearchBoxes />
       <FilterBox />
       <div class="line">
-        <p id="found" class="muted"></p>
+        <p id="found" class="muted">Loading…</p>
         <button type="button" id="count" class="quiet small" hidden>
           Count them
         </button>

@@ -144,11 +144,11 @@ const FUNCTIONS: Record<string, (trial: Trial) => Promise<void>> = {
     await hands.press(page.locator("#upload-button"));
     const choose = async (file: string) => {
       const chooser = await hands.openFiles(page.locator("#upload-files"));
-      await chooser.setFiles({ name: file, mimeType: "", buffer: bytesOf("x".repeat(5_000_000)) });
+      await chooser.setFiles({ name: file, mimeType: "", buffer: bytesOf("x".repeat(2_500_000)) });
       await hands.press(submit(page, "#upload-form"));
     };
     await choose(name);
-    await page.locator("#uploads", { hasText: "of 5.0 MB" }).waitFor();
+    await page.locator("#uploads", { hasText: "of 2.5 MB" }).waitFor();
     await hands.press(page.getByRole("button", { name: `Pause: ${name}` }));
     await page.locator("#uploads", { hasText: "paused at" }).waitFor();
     await hands.press(page.getByRole("button", { name: `Resume: ${name}` }));

@@ -95,7 +95,7 @@ export const SCREENS: Record<number, BrowserContextOptions> = {
 export async function assertAccessible(page: Page): Promise<void> {
   if (!await page.evaluate(() => Reflect.has(globalThis, "axe"))) await page.evaluate(axe.source);
   const violations = await page.evaluate(async () => {
-    const { violations } = await Reflect.get(globalThis, "axe").run();
+    const { violations } = await Reflect.get(globalThis, "axe").run({ resultTypes: ["violations"] });
     return violations.map((one: { id: string; nodes: { html: string; failureSummary: string }[] }) =>
       `${one.id}: ${one.nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("\n")}`
     );

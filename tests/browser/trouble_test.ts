@@ -61,7 +61,10 @@ const FUNCTIONS: Record<string, Asking> = {
       await openAsset(page, "only");
       await page.getByRole("button", { name: "Edit" }).click();
     },
-    ask: (page) => page.locator("#edit-form [type=submit]").click(),
+    ask: async (page) => {
+      await page.fill("#edit-tags", "changed");
+      await page.locator("#edit-form [type=submit]").click();
+    },
     says: "#edit-problem",
     works: (page) => page.locator("#edit-dialog").waitFor({ state: "hidden" }),
   },
@@ -168,6 +171,7 @@ for (const [width, screen] of Object.entries(SCREENS)) {
     await page.locator("#found", { hasText: "of 28" }).waitFor();
     await openAsset(page, "only");
     await page.getByRole("button", { name: "Edit" }).click();
+    await page.fill("#edit-tags", "changed");
     await page.locator("#edit-form [type=submit]").click();
     await page.locator("#token-dialog[open]").waitFor();
     await page.locator("#edit-problem", { hasText: /token/ }).waitFor();
