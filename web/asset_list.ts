@@ -35,6 +35,7 @@ export function setUpAssetList(): RunningSearch {
   };
   const count = async (counted: FoundPage) => {
     countButton.hidden = true;
+    if (!counted.isCountCheap) byId("found", HTMLElement).textContent += ", counting…";
     const found = await counted.count();
     if (page !== counted) return;
     total = found;

@@ -121,7 +121,7 @@ let isAway = false;
 /** What the page says of other things stays, unless the server was away and is back. */
 async function refreshQuietly(): Promise<void> {
   if (
-    document.visibilityState !== "visible" ||
+    getSelection()?.isCollapsed === false || document.visibilityState !== "visible" ||
     document.querySelector("dialog[open]")
   ) return;
   try {

@@ -52,7 +52,7 @@ export function setUpSearch(show: (page: FoundPage) => void): RunningSearch {
     await search.again();
   };
   box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && box.value.trim() !== "") everywhere();
+    if (event.key === "Enter" && !event.isComposing && box.value.trim() !== "") everywhere();
   });
   byId("anywhere", HTMLButtonElement).addEventListener("click", everywhere);
   for (const id of ["sort", "page-size"]) {

@@ -19,8 +19,8 @@ const PIECE_BYTES = { least: 2 ** 18, first: 2 ** 21, most: 2 ** 24 };
 /** A piece that goes up faster is followed by a larger one, one that takes longer than the second by a smaller one. */
 const PIECE_MS = { fast: 400, slow: 2000 };
 
-/** How often in a row a piece is tried again, longer apart each time. */
-const RETRY_DELAYS_MS = [500, 1500, 4000, 8000];
+/** How often in a row a piece is tried again, longer apart each time: a server may be restarted meanwhile. */
+const RETRY_DELAYS_MS = [500, 1500, 4000, 8000, 15_000, 30_000, 30_000, 30_000];
 
 /** The status of a piece whose checksum differs (tus, checksum extension). */
 const CHECKSUM_MISMATCH = 460;
@@ -32,6 +32,8 @@ export interface UploadTask {
   metadata: JsonObject;
   signal: AbortSignal;
   onProgress: (sentBytes: number) => void;
+  /** Called when a piece has failed and is going to be sent again. */
+  onRetry: (problem: unknown) => void;
 }
 
 /** How far an upload is: an offset, or the asset that it became. */
@@ -49,9 +51,7 @@ interface Begun {
  * @returns the URI or the id of the asset
  * @throws {ApiError} if the server refuses it, or stays away
  */
-export async function upload(
-  { chosen, metadata, signal, onProgress }: UploadTask,
-): Promise<string> {
+export async function upload({ chosen, metadata, signal, onProgress, onRetry }: UploadTask): Promise<string> {
   const { file } = chosen;
   let { kept, at }: Begun = await continued(chosen, metadata, signal) ??
     await begun(chosen, metadata, signal);
@@ -75,6 +75,7 @@ export async function upload(
       const delayMs = RETRY_DELAYS_MS[failures++];
       if (isFinal(error)) forgetUnfinished(kept.key);
       if (delayMs === undefined || !isPassing(error)) throw error;
+      onRetry(error);
       await wait(delayMs, signal);
       const now = await offsetAfterFailure(kept.url, from, signal);
       if (now === undefined) {

@@ -5,7 +5,7 @@ import { byId, debounced, el, sizeText } from "./dom.ts";
 import { chosenFiles, droppedFiles } from "./dropped_files.ts";
 import { type JsonObject, object, text } from "./json.ts";
 import { discard } from "./tus.ts";
-import { type ChosenFile, unfinishedOf, unfinishedUploads } from "./unfinished.ts";
+import { type ChosenFile, keyOf, unfinishedOf, unfinishedUploads } from "./unfinished.ts";
 import { UploadLine } from "./upload_line.ts";
 
 /** Makes the dialog work. `onChange` is called when assets have been uploaded. */
@@ -48,6 +48,9 @@ export function setUpUpload(onChange: () => Promise<void>): void {
     let begun: UploadLine[];
     try {
       const options = { onChange: show, onLeave: () => dialog.close() };
+      const underWay = new Set(lines.filter(isUnderWay).map(({ key }) => key));
+      const twice = chosen.find((one) => underWay.has(keyOf(one)));
+      if (twice) throw new Error(`${twice.path} is going up already.`);
       begun = withMetadata(chosen).map((one) => new UploadLine({ ...one, ...options }));
     } catch (error) {
       problem.textContent = sentenceOf(error);
@@ -63,7 +66,7 @@ export function setUpUpload(onChange: () => Promise<void>): void {
     showUnfinished(lines);
   });
   addEventListener("beforeunload", (event) => {
-    if (lines.some(({ state }) => state === "running" || state === "waiting")) {
+    if (lines.some(isUnderWay)) {
       event.preventDefault();
     }
   });
@@ -193,9 +196,13 @@ function showUnfinished(lines: UploadLine[]): void {
   );
 }
 
+function isUnderWay({ state }: UploadLine): boolean {
+  return state === "running" || state === "waiting";
+}
+
 /** Says on the page how the uploads go, for when the dialog is closed. */
 function showOverall(lines: UploadLine[]): void {
-  const under = lines.filter(({ state }) => state === "running" || state === "waiting");
+  const under = lines.filter(isUnderWay);
   const sum = (of: "sentBytes" | "sizeBytes") => under.reduce((bytes, line) => bytes + line[of], 0);
   const percent = Math.floor(
     100 * sum("sentBytes") / Math.max(sum("sizeBytes"), 1),

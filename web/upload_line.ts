@@ -3,7 +3,7 @@ import { ApiError, askForTokenIfRefused, sentenceOf } from "./api.ts";
 import { announce, el, sizeText } from "./dom.ts";
 import type { JsonObject } from "./json.ts";
 import { discard, upload } from "./tus.ts";
-import { type ChosenFile, unfinishedOf } from "./unfinished.ts";
+import { type ChosenFile, keyOf, unfinishedOf } from "./unfinished.ts";
 
 /** The speed is that of so long a time. */
 const SPEED_MS = 5000;
@@ -31,6 +31,8 @@ export interface UploadLineOptions {
 export class UploadLine {
   readonly element: HTMLLIElement;
   readonly path: string;
+  /** What the file is recognized by. */
+  readonly key: string;
   readonly sizeBytes: number;
   sentBytes = 0;
   state: UploadState = "waiting";
@@ -46,6 +48,7 @@ export class UploadLine {
     this.#options = options;
     const { file, path } = options.chosen;
     this.path = path;
+    this.key = keyOf(options.chosen);
     this.sizeBytes = file.size;
     this.#bar = el("progress", {
       max: Math.max(file.size, 1),
@@ -92,6 +95,7 @@ export class UploadLine {
         chosen: this.#options.chosen,
         metadata: this.#options.metadata,
         signal,
+        onRetry: (problem) => this.#set("running", `${sentenceOf(problem)} It is tried again…`),
         onProgress: (sent) => {
           this.sentBytes = sent;
           this.#bar.value = sent;

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { Locator, Page } from "playwright-core";
 import { at, created, getAsset, listAt, query, textAt, uploaded } from "../server/client.ts";
 import { startTestServer, type TestServer } from "../server/harness.ts";
-import { closeBrowser, open, SCREENS } from "./browser.ts";
+import { closeBrowser, open, SCREENS, throttleOf } from "./browser.ts";
 import { type Hands, Keyboard, Pointer } from "./hands.ts";
 
 /** What a function is tried with. */
@@ -140,22 +140,24 @@ const FUNCTIONS: Record<string, (trial: Trial) => Promise<void>> = {
   "An upload that is paused, goes on, and another that is cancelled": async (
     { page, hands, server, name },
   ) => {
-    await slowDown(page);
+    const throttle = await throttleOf(page);
     await hands.press(page.locator("#upload-button"));
     const choose = async (file: string) => {
+      await throttle(2_000_000);
       const chooser = await hands.openFiles(page.locator("#upload-files"));
-      await chooser.setFiles({ name: file, mimeType: "", buffer: bytesOf("x".repeat(2_500_000)) });
+      await chooser.setFiles(largeFile);
+      await hands.type(page.locator("#upload-name"), file);
       await hands.press(submit(page, "#upload-form"));
+      await page.locator('#uploads [data-state="running"]', { hasText: "2.1 MB of 16 MB" }).waitFor();
     };
     await choose(name);
-    await page.locator("#uploads", { hasText: "of 2.5 MB" }).waitFor();
-    await hands.press(page.getByRole("button", { name: `Pause: ${name}` }));
+    await hands.press(page.getByRole("button", { name: "Pause" }));
     await page.locator("#uploads", { hasText: "paused at" }).waitFor();
-    await hands.press(page.getByRole("button", { name: `Resume: ${name}` }));
+    await throttle(-1);
+    await hands.press(page.getByRole("button", { name: "Resume" }));
     await page.locator("#uploads", { hasText: "done" }).waitFor();
     await choose(`${name}-2`);
-    await page.locator('#uploads [data-state="running"]').waitFor();
-    await hands.press(page.getByRole("button", { name: `Cancel: ${name}-2` }));
+    await hands.press(page.getByRole("button", { name: "Cancel" }).first());
     await page.locator("#uploads li:nth-child(2)").waitFor({ state: "detached" });
     await hands.leave(page.locator("#upload-close"));
     const found = listAt((await query(server, { asset_name: { $regex: `^${name}` } })).body, "data");
@@ -217,17 +219,13 @@ async function heading(page: Page, name: string): Promise<void> {
   await page.locator("h1", { hasText: name }).waitFor();
 }
 
-/** Holds each piece of an upload up, so that there is time to pause it. */
-async function slowDown(page: Page): Promise<void> {
-  await page.route("**/uploads/*", async (route) => {
-    if (route.request().method() === "PATCH") await new Promise((resolve) => setTimeout(resolve, 250));
-    await route.continue().catch(() => {});
-  });
-}
-
 function bytesOf(text: string) {
   return Buffer.from(text);
 }
+
+const folder = await Deno.makeTempDir();
+const largeFile = `${folder}/large.bin`;
+await Deno.writeFile(largeFile, new Uint8Array(16_000_000).map((_, index) => index * 31 >> 5));
 
 let running: Promise<TestServer> | undefined;
 
@@ -249,6 +247,7 @@ function server(): Promise<TestServer> {
 Deno.test.afterAll(async () => {
   await closeBrowser();
   await (await running)?.[Symbol.asyncDispose]();
+  await Deno.remove(folder, { recursive: true });
 });
 
 let trials = 0;

@@ -91,6 +91,15 @@ export const SCREENS: Record<number, BrowserContextOptions> = {
   390: { viewport: { width: 390, height: 844 }, colorScheme: "dark", isMobile: true, hasTouch: true },
 };
 
+/** Sets how fast a page may send, in bytes a second; -1 for as fast as it can. Not by `route`, which copies what is sent. */
+export async function throttleOf(page: Page): Promise<(bytesPerSecond: number) => Promise<void>> {
+  const devtools = await page.context().newCDPSession(page);
+  return async (uploadThroughput) => {
+    const conditions = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput };
+    await devtools.send("Network.emulateNetworkConditions", conditions);
+  };
+}
+
 /** Fails if axe-core finds something that keeps people out. It looks from outside: the page's policy lets no script in. */
 export async function assertAccessible(page: Page): Promise<void> {
   if (!await page.evaluate(() => Reflect.has(globalThis, "axe"))) await page.evaluate(axe.source);
