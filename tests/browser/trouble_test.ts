@@ -192,8 +192,8 @@ for (const [width, screen] of Object.entries(SCREENS)) {
     const { page } = opened;
     for (const [name, { prepare, ask, says = "#problem", works }] of Object.entries(FUNCTIONS)) {
       await named(name, async () => {
-        await page.goto("about:blank");
-        await page.goto(`${server.url}/ui/`);
+        // With another query it is another page, which is loaded anew.
+        await page.goto(`${server.url}/ui/?${encodeURIComponent(name)}`);
         await page.locator("#found", { hasText: "1–20 of " }).waitFor();
         await prepare?.(page);
         await replaceToken(page, "wrong");
