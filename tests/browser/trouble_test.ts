@@ -120,9 +120,14 @@ async function start(): Promise<TestServer> {
 /** Enters a token in the dialog. */
 async function enter(page: Page, token: string): Promise<void> {
   if (!await page.locator("#token-dialog").isVisible()) await page.click("#token-button");
+  const asset = page.locator("#versions");
+  const hasAsset = await asset.count() > 0;
+  if (hasAsset) await asset.evaluate((element) => element.setAttribute("data-old", ""));
   await page.fill("#token-input", token);
   await page.keyboard.press("Enter");
   await page.locator("#token-dialog").waitFor({ state: "hidden" });
+  // With another token the asset is read again.
+  if (hasAsset) await page.locator("#versions:not([data-old])").waitFor({ state: "attached" });
 }
 
 /** Puts a token in the place of the one in use, as if the server had been given others meanwhile. */
