@@ -216,6 +216,8 @@ export function uniqueKey(collection: string, { field, value }: UniqueValue): De
 
 function fitsInKey(value: string): boolean {
   // A UTF-16 unit is at most three bytes of UTF-8.
-  return value.length * 3 <= MAX_UNIQUE_VALUE_BYTES ||
-    new TextEncoder().encode(value).length <= MAX_UNIQUE_VALUE_BYTES;
+  if (value.length * 3 <= MAX_UNIQUE_VALUE_BYTES) return true;
+  // A NUL takes two bytes in a key, so that the end of a text can be told (Deno KV's encoding, that of FoundationDB's tuples).
+  const nulBytes = value.split("\0").length - 1;
+  return new TextEncoder().encode(value).length + nulBytes <= MAX_UNIQUE_VALUE_BYTES;
 }

@@ -28,6 +28,24 @@ Deno.test("A file name with control characters is kept, and its download has a h
   assertEquals([file.status, await file.text(), file.headers.get("Set-Cookie")], [200, "bytes", null]);
 });
 
+Deno.test("A name of a thousand NULs is 404 in either mode", async () => {
+  const names = "%00".repeat(1000);
+  for (
+    const [mode, path] of [["assets-db", "asset"], ["assets-db", "asset-object"], [
+      "registry",
+      "asset_registry",
+    ]]
+  ) {
+    await using server = await startTestServer({ mode });
+    for (const method of ["GET", "PUT", "DELETE"]) {
+      if (method !== "GET" && path === "asset-object") continue;
+      const init = method === "PUT" ? json("PUT", { asset_tags: [], asset_registry_tags: [] }) : { method };
+      const response = await fetch(`${server.url}/${path}/${names}`, init);
+      assertEquals([response.status, (await response.json()).code], [404, "not_found"], `${method} ${path}`);
+    }
+  }
+});
+
 Deno.test("The id of an upload that no key could hold is 404", async () => {
   await using server = await startTestServer();
   for (const method of ["DELETE", "HEAD"]) {
