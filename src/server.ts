@@ -207,9 +207,14 @@ async function assetsDbMode(
     log.info("Assets DB {assetsDbId}, files in {store}", { assetsDbId, store: store.description });
     const sweeper = startSweeper(service.journal, store, uploads);
     const { metrics } = monitor;
-    const scrub = config.scrubIntervalMs === undefined
-      ? undefined
-      : startScrub({ kv, store, assetsDbId, metrics, intervalMs: config.scrubIntervalMs });
+    const scrub = config.scrubIntervalMs === undefined ? undefined : startScrub({
+      kv,
+      store,
+      assetsDbId,
+      metrics,
+      intervalMs: config.scrubIntervalMs,
+      isShared: config.isDbShared,
+    });
     const registration = config.selfRegistration &&
       startSelfRegistration({ ...config.selfRegistration, assetsDbId, publicUrl: publicUrl() });
     return Promise.resolve(async () => {

@@ -2,7 +2,7 @@
  * Reads every stored file again from time to time, slowly, and compares its checksum: what a disk loses in silence is found
  * while there is still a backup of it.
  *
- * How far a round has come is kept in the KV, so a restart goes on with it. What is found goes to the log and to the metrics,
+ * How far a round has come is kept in the KV, so a restart goes on with it, and of several replicas one does it. What is found goes to the log and to the metrics,
  * and is kept for `fsck`, until the file is right again or its asset is gone.
  */
 import { getLogger } from "@logtape/logtape";
@@ -15,9 +15,11 @@ import { keptBy, type KeptCollection, type NamedFile } from "./kept.ts";
 import {
   damagedIds,
   forgetDamage,
+  keepScrub,
   readScrubState,
   rememberDamage,
-  writeScrubState,
+  type ScrubState,
+  takeScrub,
 } from "./scrub_records.ts";
 
 const log = getLogger(["assets-server", "scrub"]);
@@ -30,6 +32,9 @@ const BYTES_PER_FILE = 128 * 1024;
 
 /** How often the position is kept. */
 const KEEP_EVERY_MS = 10_000;
+
+/** A replica that was silent for so long scrubs no more: another one does. The clocks of replicas may differ by some minutes. */
+const LEASE_MS = 15 * 60_000;
 
 /** How long a server that starts has other things to do. */
 const SETTLE_MS = 60_000;
@@ -48,6 +53,8 @@ export interface ScrubOptions {
   /** From the start of one round to the start of the next, in milliseconds; a round may take longer. */
   intervalMs: number;
   metrics: Metrics;
+  /** Other replicas may be scrubbing the same files. */
+  isShared?: boolean;
   /** How long it lets a server that starts alone, in milliseconds. */
   settleMs?: number;
 }
@@ -75,6 +82,12 @@ class Scrubber {
   readonly #options: ScrubOptions;
   readonly #signal: AbortSignal;
   readonly #collection: KeptCollection = keptBy("assets-db");
+  readonly #owner: string;
+  /** Of the round under way. */
+  #state: ScrubState = { after: "", startedAt: 0, finishedAt: 0 };
+  #keptAtMs = 0;
+  /** Another replica has taken the round over. */
+  #isLost = false;
   readonly #count: (result: "right" | "damaged" | "missing") => void;
   #bytes = 0;
   #finishedAt = 0;
@@ -85,6 +98,8 @@ class Scrubber {
   constructor(options: ScrubOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
+    // Where nobody shares the KV, whoever had it before is dead.
+    this.#owner = options.isShared ? crypto.randomUUID() : "only";
     const { metrics } = options;
     const files = metrics.counter(
       "assets_server_scrub_files_total",
@@ -127,33 +142,54 @@ class Scrubber {
     }
   }
 
-  /** Waits for the time of the next round, and makes it, from where the last one was interrupted. */
+  /** Waits for the time of the next round, and makes it, from where the last one was interrupted; or waits while another does. */
   async #round(): Promise<void> {
     const { kv, assetsDbId, intervalMs } = this.#options;
-    const state = await readScrubState(kv, assetsDbId);
-    this.#finishedAt = state.finishedAt;
+    const { after, startedAt, finishedAt } = await readScrubState(kv, assetsDbId);
+    this.#finishedAt = finishedAt;
     this.#damaged = (await damagedIds(kv, assetsDbId)).length;
+    const dueMs = after === "" ? startedAt + intervalMs - Date.now() : 0;
+    // Another may have made it meanwhile.
+    if (dueMs > 0) return await this.#pause(dueMs);
+    const state = await takeScrub(kv, assetsDbId, { name: this.#owner, leaseMs: LEASE_MS });
+    if (!state) return await this.#pause(LEASE_MS);
+    this.#state = state;
+    this.#isLost = false;
     if (state.after === "") {
-      await this.#pause(state.startedAt + intervalMs - Date.now());
-      if (this.#signal.aborted) return;
+      if (state.startedAt + intervalMs > Date.now()) return await this.#keep({ leaseMs: 0 });
       state.startedAt = Date.now();
     }
-    let keptAtMs = performance.now();
-    for await (const owner of scanDocuments(kv, this.#collection, state.after || undefined)) {
+    this.#keptAtMs = performance.now();
+    try {
+      await this.#lookAtAll();
+    } finally {
+      await this.#keep({ leaseMs: 0 });
+    }
+  }
+
+  async #lookAtAll(): Promise<void> {
+    const { kv, assetsDbId } = this.#options;
+    for await (const owner of scanDocuments(kv, this.#collection, this.#state.after || undefined)) {
       const file = this.#collection.fileOf(owner.document);
       if (file?.assetsDbId === assetsDbId) await this.#look(owner, file);
-      if (this.#signal.aborted) break;
-      state.after = owner.id;
-      if (performance.now() - keptAtMs < KEEP_EVERY_MS) continue;
-      await writeScrubState(kv, assetsDbId, state);
-      keptAtMs = performance.now();
+      if (this.#signal.aborted || this.#isLost) return;
+      this.#state.after = owner.id;
+      await this.#keepNowAndThen();
     }
-    if (!this.#signal.aborted) {
-      await this.#forgetRemoved();
-      state.after = "";
-      state.finishedAt = this.#finishedAt = Date.now();
-    }
-    await writeScrubState(kv, assetsDbId, state);
+    await this.#forgetRemoved();
+    this.#state.after = "";
+    this.#state.finishedAt = this.#finishedAt = Date.now();
+  }
+
+  async #keepNowAndThen(): Promise<void> {
+    if (performance.now() - this.#keptAtMs < KEEP_EVERY_MS) return;
+    await this.#keep({ leaseMs: LEASE_MS });
+  }
+
+  async #keep({ leaseMs }: { leaseMs: number }): Promise<void> {
+    const { kv, assetsDbId } = this.#options;
+    this.#isLost ||= !await keepScrub(kv, assetsDbId, this.#state, { name: this.#owner, leaseMs });
+    this.#keptAtMs = performance.now();
   }
 
   async #look(owner: KeptDocument, file: NamedFile): Promise<void> {
@@ -161,9 +197,11 @@ class Scrubber {
     const { id } = owner;
     await this.#spend(BYTES_PER_FILE);
     const found = await digestOf(store, file.key, {
-      onBytes: (count) => {
+      onBytes: async (count) => {
         this.#bytes += count;
-        return this.#spend(count);
+        await this.#spend(count);
+        // A large file takes longer than a lease.
+        await this.#keepNowAndThen();
       },
       signal: this.#signal,
     });

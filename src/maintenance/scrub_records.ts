@@ -1,10 +1,13 @@
 /**
  * What the scrub keeps in the KV.
  *
- * | key                                       | value                                                      |
- * | ----------------------------------------- | ---------------------------------------------------------- |
- * | `["scrub", assets_db_id]`                 | `{after, startedAt, finishedAt}`: how far the round is      |
- * | `["scrub-damage", assets_db_id, id]`      | `{problem, foundAt}` of a file that is missing or damaged   |
+ * | key                                       | value                                                                     |
+ * | ----------------------------------------- | ------------------------------------------------------------------------- |
+ * | `["scrub", assets_db_id]`                 | `{after, startedAt, finishedAt, owner, heldUntil}`: how far the round is   |
+ * | `["scrub-damage", assets_db_id, id]`      | `{problem, foundAt}` of a file that is missing or damaged                  |
+ *
+ * Of several replicas one scrubs: the one whose name is in `owner`, until `heldUntil`. Whoever finds that to be over takes it in
+ * a commit that checks its versionstamp, so of many one succeeds.
  */
 import { asJsonObject } from "../collection/json.ts";
 
@@ -18,19 +21,51 @@ export interface ScrubState {
   finishedAt: number;
 }
 
-/** How far the scrub of an Assets DB has come. */
-export async function readScrubState(kv: Deno.Kv, assetsDbId: string): Promise<ScrubState> {
-  const { after, startedAt, finishedAt } = asJsonObject((await kv.get<unknown>(stateKey(assetsDbId))).value);
-  return {
-    after: typeof after === "string" ? after : "",
-    startedAt: typeof startedAt === "number" ? startedAt : 0,
-    finishedAt: typeof finishedAt === "number" ? finishedAt : 0,
-  };
+/** A replica, and how long it may be silent before another one takes its place. */
+export interface ScrubOwner {
+  /** Another one for every start. */
+  name: string;
+  leaseMs: number;
 }
 
-/** Keeps how far the scrub has come. */
-export async function writeScrubState(kv: Deno.Kv, assetsDbId: string, state: ScrubState): Promise<void> {
-  await kv.set(stateKey(assetsDbId), state);
+/** How far the scrub of an Assets DB has come. */
+export async function readScrubState(kv: Deno.Kv, assetsDbId: string): Promise<ScrubState> {
+  return stateOf((await kv.get<unknown>(stateKey(assetsDbId))).value);
+}
+
+/** Takes the scrub, or keeps it; `undefined` if another replica has it. */
+export async function takeScrub(
+  kv: Deno.Kv,
+  assetsDbId: string,
+  { name, leaseMs }: ScrubOwner,
+): Promise<ScrubState | undefined> {
+  const key = stateKey(assetsDbId);
+  const { value, versionstamp } = await kv.get<unknown>(key);
+  const { owner, heldUntil } = asJsonObject(value);
+  const now = Date.now();
+  if (owner !== undefined && owner !== name && Number(heldUntil) > now) return undefined;
+  const state = stateOf(value);
+  const taken = { ...state, owner: name, heldUntil: now + leaseMs };
+  const { ok } = await kv.atomic().check({ key, versionstamp }).set(key, taken).commit();
+  return ok ? state : undefined;
+}
+
+/**
+ * Keeps how far the scrub has come; `false`, and nothing is kept, if another replica has taken it.
+ *
+ * @param owner whose lease is to begin anew; of 0 ms, to give it back
+ */
+export async function keepScrub(
+  kv: Deno.Kv,
+  assetsDbId: string,
+  state: ScrubState,
+  { name, leaseMs }: ScrubOwner,
+): Promise<boolean> {
+  const key = stateKey(assetsDbId);
+  const { value, versionstamp } = await kv.get<unknown>(key);
+  if (asJsonObject(value).owner !== name) return false;
+  const kept = { ...state, owner: name, heldUntil: Date.now() + leaseMs };
+  return (await kv.atomic().check({ key, versionstamp }).set(key, kept).commit()).ok;
 }
 
 /** Keeps what was found of the file of an asset. */
@@ -53,6 +88,15 @@ export async function damagedIds(kv: Deno.Kv, assetsDbId: string): Promise<strin
   const ids: string[] = [];
   for await (const { key } of kv.list({ prefix: ["scrub-damage", assetsDbId] })) ids.push(String(key[2]));
   return ids;
+}
+
+function stateOf(value: unknown): ScrubState {
+  const { after, startedAt, finishedAt } = asJsonObject(value);
+  return {
+    after: typeof after === "string" ? after : "",
+    startedAt: typeof startedAt === "number" ? startedAt : 0,
+    finishedAt: typeof finishedAt === "number" ? finishedAt : 0,
+  };
 }
 
 function stateKey(assetsDbId: string): Deno.KvKey {

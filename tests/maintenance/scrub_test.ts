@@ -64,6 +64,54 @@ Deno.test("the scrub does not begin a round before its time, and goes on with on
   });
 });
 
+Deno.test("of two replicas one scrubs; the other goes on with the round when the first has stopped", async () => {
+  await using data = await makeAssets(4);
+  const id = (await Deno.readTextFile(`${data.dataDir}/assets_db_id`)).trim();
+  await data.damage(async (kv) => {
+    const files = new FileStore(`${data.dataDir}/objects`);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    let reads = 0;
+    // The second file that the first replica reads stands still.
+    const store: typeof files = Object.create(files, {
+      get: {
+        async value(...args: Parameters<typeof files.get>) {
+          if (++reads === 2) {
+            begin();
+            await released;
+          }
+          return await files.get(...args);
+        },
+      },
+    });
+    const replica = () => {
+      const metrics = new Metrics();
+      const more = { metrics, intervalMs: 60_000, settleMs: 0, isShared: true };
+      return { metrics, scrub: startScrub({ kv, store, assetsDbId: id, ...more }) };
+    };
+    const rightOf = async (metrics: Metrics) =>
+      /files_total\{result="right"\} (\d+)/.exec(await metrics.text())?.[1];
+    const first = replica();
+    await begun;
+    const second = replica();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assertEquals(await rightOf(second.metrics), undefined, "it waits");
+    const stopping = first.scrub.stop();
+    release();
+    await stopping;
+    await second.scrub.stop();
+    const third = replica();
+    await until(async () => (await rightOf(third.metrics)) !== undefined && reads >= 4);
+    await third.scrub.stop();
+    const counts = await Promise.all([first, third].map(({ metrics }) => rightOf(metrics)));
+    assertEquals(
+      counts.reduce((sum, count) => sum + Number(count), 0),
+      4,
+      "each file was read to its end once",
+    );
+  });
+});
+
 Deno.test("files on a disk are scrubbed once a week, files in S3 only if asked for", () => {
   const interval = (flags: Record<string, string>) => readConfig(flags, () => undefined).scrubIntervalMs;
   assertEquals(interval({}), 7 * 24 * 3600 * 1000);
