@@ -264,12 +264,13 @@ async function registryMode(config: Config, { tokens, monitor }: Shared, kv: Den
   return { app, begin, close };
 }
 
-function makeEdge({ access }: Config, publicUrl: () => string): Edge {
+function makeEdge({ access, idleTimeoutMs }: Config, publicUrl: () => string): Edge {
   const { origins, rateLimit, trustedProxies } = access;
   return {
     origins,
     limiter: rateLimit && new RateLimiter(rateLimit),
     proxies: trustedProxies.length > 0 ? new TrustedProxies(trustedProxies) : undefined,
+    idleTimeoutMs,
     publicHost: () => new URL(publicUrl()).host,
   };
 }

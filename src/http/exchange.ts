@@ -8,6 +8,8 @@ export interface Edge {
   origins: AllowedOrigins;
   limiter?: RateLimiter;
   proxies?: TrustedProxies;
+  /** A client that takes nothing of an answer for so long is given up. */
+  idleTimeoutMs: number;
   /** The host and the port under which clients reach the server. */
   publicHost: () => string;
 }

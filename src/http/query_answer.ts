@@ -1,5 +1,4 @@
 /** The answer to a query: its query string, and the documents streamed as one JSON envelope or as NDJSON. */
-import { getLogger } from "@logtape/logtape";
 import type { Context } from "hono";
 import { z } from "zod";
 import type { Collection } from "../collection/collection.ts";
@@ -11,14 +10,10 @@ import { ServiceError } from "../errors.ts";
 import { validate } from "../validation.ts";
 import { readJsonBody } from "./json_body.ts";
 import { sendJson, sendText } from "./send.ts";
-
-const log = getLogger(["assets-server", "http"]);
+import { streamText } from "./text_stream.ts";
 
 /** The largest page a client may ask for. */
 const MAX_LIMIT = 10_000;
-
-/** Answers are gathered into chunks of about this many characters: many small ones are slow to send. */
-const CHUNK_CHARACTERS = 64 * 1024;
 
 /**
  * A page of NDJSON is held until its cursor is known, which goes into a header. So that memory stays bounded, a page that
@@ -191,9 +186,9 @@ export async function sendDocuments(
 ): Promise<Response> {
   const isPaged = limit !== undefined;
   if (acceptsNdjson(context)) {
-    return isPaged ? await ndjsonPage(context, stream) : await streamed(context, ndjson(stream), NDJSON);
+    return isPaged ? await ndjsonPage(context, stream) : await streamText(context, ndjson(stream), NDJSON);
   }
-  return await streamed(context, envelope(stream, isPaged), "application/json");
+  return await streamText(context, envelope(stream, isPaged), "application/json");
 }
 
 function acceptsNdjson(context: Context): boolean {
@@ -234,52 +229,4 @@ async function ndjsonPage(context: Context, stream: DocumentStream): Promise<Res
     "Content-Type": NDJSON,
     ...(cursor === null ? {} : { "X-Next-Cursor": cursor }),
   });
-}
-
-/**
- * Sends text as it comes. The first chunk is made before the answer begins, so that what fails early has a status of its own;
- * later the only way to say so is to break the connection off.
- */
-async function streamed(
-  context: Context,
-  pieces: AsyncGenerator<string>,
-  contentType: string,
-): Promise<Response> {
-  const encoder = new TextEncoder();
-  let first: string | undefined = await gather(pieces);
-  let isCancelled = false;
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const text = first ?? await gather(pieces);
-        first = undefined;
-        // The client went away meanwhile: nothing can be given to the stream any more.
-        if (isCancelled) return;
-        if (text === "") return controller.close();
-        const bytes = encoder.encode(text);
-        context.env.bytesOut += bytes.length;
-        controller.enqueue(bytes);
-      } catch (error) {
-        if (isCancelled) return;
-        log.warn("An answer broke off: {error}", { error });
-        controller.error(error);
-      }
-    },
-    async cancel() {
-      isCancelled = true;
-      await pieces.return(undefined);
-    },
-  });
-  return context.body(body, 200, { "Content-Type": contentType });
-}
-
-/** The next chunk; "" at the end. */
-async function gather(pieces: AsyncGenerator<string>): Promise<string> {
-  let text = "";
-  while (text.length < CHUNK_CHARACTERS) {
-    const next = await pieces.next();
-    if (next.done) break;
-    text += next.value;
-  }
-  return text;
 }

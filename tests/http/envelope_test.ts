@@ -19,7 +19,7 @@ Deno.test("Work that is given up because its client went away is no failure of t
     },
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
-  const edge = { origins: [], publicHost: () => "localhost" };
+  const edge = { origins: [], idleTimeoutMs: 1000, publicHost: () => "localhost" };
   const observer = { begin() {}, end: ({ status }: { status: number }) => end(status) };
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
