@@ -17,6 +17,7 @@ import { addFsckCommand } from "./maintenance/fsck_command.ts";
 import { addRestoreCommand } from "./maintenance/restore_command.ts";
 import { addSettingFlags, flagTexts } from "./setting_flags.ts";
 import { type Setting, SETTINGS } from "./settings.ts";
+import { similarWord } from "./similar_word.ts";
 
 /**
  * Exit codes: all went well; something failed; the command line or the environment is wrong; Ctrl-C ended it (128 and the
@@ -97,7 +98,11 @@ export function makeProgram(): Command {
   addSettingFlags(program);
   program.action(async ([unknown]: string[]) => {
     if (unknown !== undefined) {
-      throw new ConfigError(`unknown command ${JSON.stringify(unknown)}; assets-server --help lists them`);
+      const meant = similarWord(unknown, program.commands.map((command) => command.name()));
+      throw new ConfigError(
+        `unknown command ${JSON.stringify(unknown)}; ` +
+          (meant === undefined ? "" : `did you mean ${meant}? `) + "assets-server --help lists them",
+      );
     }
     // The other commands do without the server's modules, and start sooner.
     const { serve } = await import("./serve_command.ts");

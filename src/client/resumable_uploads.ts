@@ -51,7 +51,9 @@ export class ResumableUploads {
       // It needs the same right as an upload, and no upload has this id.
       await this.#connection.send(uploadPath("none"), { method: "DELETE", headers: PROTOCOL, signal });
     } catch (error) {
-      if (!(error instanceof ClientError) || error.code !== "not_found") throw error;
+      if (!(error instanceof ClientError)) throw error;
+      if (error.code === "route_not_found") throw this.#noUploads(error.status);
+      if (error.code !== "not_found") throw error;
     }
   }
 
@@ -82,10 +84,7 @@ export class ResumableUploads {
     // The id alone: behind a proxy the server does not know under which URL it is reached.
     const id = /([^/]+)\/?$/.exec(response.headers.get("Location") ?? "")?.[1];
     if (response.status !== 201 || id === undefined) {
-      throw new ClientError(`${this.#connection.server} takes no uploads at /uploads/.`, {
-        status: response.status,
-        code: "bad_answer",
-      });
+      throw this.#noUploads(response.status);
     }
     return { id, offset: 0, asset: assetOf(response.headers) };
   }
@@ -136,6 +135,13 @@ export class ResumableUploads {
   async discard(id: string): Promise<void> {
     const response = await this.#connection.send(uploadPath(id), { method: "DELETE", headers: PROTOCOL });
     await response.body?.cancel();
+  }
+
+  #noUploads(status: number): ClientError {
+    return new ClientError(`${this.#connection.server} takes no uploads at /uploads/.`, {
+      status,
+      code: "bad_answer",
+    });
   }
 }
 

@@ -27,7 +27,7 @@ function adviceFor({ code, message }: ClientError): string {
     case "route_not_found":
       return "Another kind of server, or an older one? --server or ASSETS_SERVER_URL names another.";
     case "bad_answer":
-      return "Does --server or ASSETS_SERVER_URL name an assets-server?";
+      return "Does --server or ASSETS_SERVER_URL name the right server?";
     case "already_exists":
       return isOfRegistry
         ? "Choose another --id."

@@ -58,6 +58,9 @@ export async function planPush(paths: string[], description: PushDescription): P
   const found: FoundFile[] = [];
   let isOneFile = paths.length === 1;
   for (const path of paths) {
+    if (path === "-") {
+      throw new ConfigError("push reads each file twice, so - will not do: save it as one first");
+    }
     const { isDirectory } = await statOf(path);
     if (!isDirectory) found.push({ path, relativeName: basename(path) });
     else {

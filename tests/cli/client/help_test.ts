@@ -34,6 +34,7 @@ Deno.test("help of a command is its --help, and what is no command is named in o
   await using user = await User.create({ url: "http://127.0.0.1:9" });
   assertEquals(await user.succeed(["help", "push"]), await user.succeed(["push", "--help"]));
   assertOneLine(await user.run(["frobnicate", "x", "y"]), 2, "frobnicate", "--help");
+  assertOneLine(await user.run(["pusj", "x"]), 2, "pusj", "did you mean push?");
   assertOneLine(await user.run(["registry", "ad"]), 2, "ad", "Did you mean add?");
   assertOneLine(await user.run(["push"]), 2, "path", "push --help");
 });

@@ -195,6 +195,7 @@ Deno.test("push says in one line what is wrong with its files and flags", async 
   await Deno.mkdir(`${user.folder}/nothing`);
   assertOneLine(await user.run(["push", "b.bin"]), 2, "b.bin");
   assertOneLine(await user.run(["push", "nothing"]), 2, "nothing");
+  assertOneLine(await user.run(["push", "-"]), 2, "save it");
   assertOneLine(await user.run(["push", "/dev/null"]), 2, "regular file");
   assertOneLine(await user.run(["push", "a.bin", "--meta", "x"]), 2, "--meta", "key=value");
   assertOneLine(await user.run(["push", "a.bin", "--parallel", "0"]), 2, "--parallel");
@@ -215,6 +216,13 @@ Deno.test("push says in one line that the server is away, or does not know the t
     await user.succeed(["push", "a.bin"], { env: { ASSETS_TOKEN: "right" } }),
     "a.bin:1.0-initial\n",
   );
+});
+
+Deno.test("push to a registry says in one line that it is none of those that take files", async () => {
+  await using registry = await startTestServer({ mode: "registry" });
+  await using user = await User.create(registry);
+  await user.write("a.bin", "a");
+  assertOneLine(await user.run(["push", "a.bin"]), 1, "takes no uploads", "the right server");
 });
 
 Deno.test("push asks for the server and the right to write before it reads a large file", async () => {
