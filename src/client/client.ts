@@ -16,5 +16,6 @@ export type { Filter, Page, PageOptions, QueryOptions, SearchSource } from "./qu
 export { type EntryHealth, RegistryClient } from "./registry_client.ts";
 export type { NewUpload, ResumableUploads, UploadedAsset, UploadState } from "./resumable_uploads.ts";
 export type { HealthAnswer } from "./service_client.ts";
+export type { StreamedFile } from "./streamed_form.ts";
 export type { Asset, CreateBody, UploadMetadata } from "../assets/schema.ts";
 export type { CreateBody as EntryInput, Entry } from "../registry/schema.ts";

@@ -1,8 +1,8 @@
 /** The typed client against real servers: each function does what its route does. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
 import { AssetsClient, RegistryClient } from "../../src/client/client.ts";
-import { at } from "../server/client.ts";
+import { assertLeft, at } from "../server/client.ts";
 import { startTestServer } from "../server/harness.ts";
 
 function client({ url }: { url: string }): AssetsClient {
@@ -127,4 +127,20 @@ Deno.test("Both clients ask for health", async () => {
   await using server = await startTestServer();
   const { isHealthy, said } = await client(server).health();
   assertEquals([isHealthy, at(said, "message")], [true, "healthy"]);
+});
+
+Deno.test("uploadStream() sends a file as it comes, and one that fails on the way makes nothing", async () => {
+  await using server = await startTestServer();
+  const assets = new AssetsClient({ server: server.url });
+  async function* bytes(failure?: Error) {
+    for (let part = 0; part < 20; part++) yield new Uint8Array(100_000).fill(part);
+    if (failure) throw failure;
+  }
+  const file = { name: 'a "b"\n名.bin', type: "application/x-model" };
+  const metadata = (name: string) => ({ asset_name: name, asset_version: { version: "1", tag: "x" } });
+  const { asset } = await assets.uploadStream({ ...file, body: bytes() }, metadata("whole"));
+  assertEquals([asset.asset_file_info.file_size, asset.asset_file_info.file_type], [2_000_000, file.type]);
+  const broken = { ...file, body: bytes(new Error("the source is gone")) };
+  await assertRejects(() => assets.uploadStream(broken, metadata("half")));
+  await assertLeft(server, 1);
 });

@@ -126,11 +126,11 @@ Deno.test("rm asks on a terminal, and a no keeps the asset", async () => {
   assertEquals(await namesOf(server, {}), []);
 });
 
-Deno.test("Ctrl-C on a terminal ends a push that goes on the next time", async () => {
+Deno.test("Ctrl-C on a terminal ends a push of 300 MB that goes on the next time", async () => {
   await using server = await startTestServer();
   await using proxy = new MeteringProxy(server.url);
   await using user = await User.create(proxy);
-  await user.write("a.bin", new Uint8Array(100 * MIB));
+  await user.write("a.bin", new Uint8Array(300_000_000));
   const line = `${user.shellCommand} push a.bin`;
   const child = user.command("script", ["-q", "-e", "-c", line, "/dev/null"], {
     stdin: "piped",
@@ -145,7 +145,12 @@ Deno.test("Ctrl-C on a terminal ends a push that goes on the next time", async (
   await writer.close().catch(() => {});
   await child.stderr.cancel();
   assert(linesOf(await screen).at(-1)?.startsWith("assets-server: Interrupted. "), await screen);
-  assert(JSON.parse(await user.succeed(["push", "a.bin", "--json"])).resumed_at >= 8 * MIB);
+  const before = proxy.sentBytes;
+  const resumed = await inTerminal(user, ["push", "a.bin"]);
+  assertEquals(resumed.code, 0, resumed.screen);
+  assertMatch(resumed.screen, /went on at \d+(\.\d)? MB/);
+  assert(proxy.sentBytes - before < 300_000_000 - 8 * MIB, "It began anew");
+  assertEquals(await namesOf(server, { "asset_file_info.file_size": 300_000_000 }), ["a.bin"]);
 });
 
 Deno.test("push of 300 MB, killed twice, sends no byte twice", async () => {
