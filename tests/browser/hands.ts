@@ -99,9 +99,15 @@ export class Keyboard implements Hands {
   /** Goes on with the Tab key until the focus is there. */
   async #reach(target: Locator): Promise<void> {
     await target.waitFor();
+    // To find the element anew for every step would take most of the time.
+    let element = await target.elementHandle();
     for (let tries = 0; tries < MAX_TABS; tries++) {
-      if (await target.evaluate((element) => element === element.ownerDocument.activeElement)) return;
-      await this.#page.keyboard.press("Tab");
+      const state = await element?.evaluate((node) =>
+        node === node.ownerDocument.activeElement ? "here" : node.isConnected ? "there" : "replaced"
+      );
+      if (state === "here") return;
+      if (state === "replaced") element = await target.elementHandle();
+      else await this.#page.keyboard.press("Tab");
     }
     throw new Error(`The keyboard does not reach ${target}.`);
   }
