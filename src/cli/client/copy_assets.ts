@@ -8,6 +8,7 @@ import { ClientError } from "../../client/client_error.ts";
 import type { OpenedObject } from "../../client/object_download.ts";
 import type { Asset } from "../../assets/schema.ts";
 import { asJsonObject, type JsonObject } from "../../collection/json.ts";
+import type { ObjectStore } from "../../objects/object_store.ts";
 import type { Progress, ProgressFile } from "./progress.ts";
 import { Retries, StallGuard } from "./retry.ts";
 
@@ -28,6 +29,8 @@ export interface CopyContext {
   target: AssetsClient;
   signal: AbortSignal;
   progress: Progress;
+  /** Where the files of `source` lie, if it is not to be asked for them: under the keys that AIOSv1 gives them. */
+  files?: Pick<ObjectStore, "head" | "get">;
 }
 
 /** Assets on their way at the same time. */
@@ -183,10 +186,11 @@ async function copyFile(context: CopyContext, asset: Asset): Promise<number> {
 
 /** By the server that has the document; one that shares its database may have the file. */
 async function openFile(
-  { source }: CopyContext,
+  { source, files }: CopyContext,
   { asset_id, asset_public_url }: Asset,
   signal: AbortSignal,
 ): Promise<OpenedObject> {
+  if (files) return await openObject(files, `asset/${asset_id}`, signal);
   try {
     return await source.object(asset_id, { signal });
   } catch (error) {
@@ -198,6 +202,19 @@ async function openFile(
       throw new ClientError(message, { status: 404, code: "not_found" });
     });
   }
+}
+
+async function openObject(
+  files: Pick<ObjectStore, "head" | "get">,
+  key: string,
+  signal: AbortSignal,
+): Promise<OpenedObject> {
+  const info = await files.head(key);
+  if (!info) {
+    const message = `Its file could not be had: there is no ${key} in the bucket.`;
+    throw new ClientError(message, { status: 404, code: "not_found" });
+  }
+  return { body: await files.get(key, { signal }), start: 0, sizeBytes: info.sizeBytes };
 }
 
 /** A file while it passes from one server to the other. */

@@ -4,7 +4,8 @@ import { AssetsClient } from "../../client/assets_client.ts";
 import { ClientError } from "../../client/client_error.ts";
 import type { SearchSource } from "../../client/query.ts";
 import type { JsonObject } from "../../collection/json.ts";
-import { ConfigError } from "../config.ts";
+import type { S3Store } from "../../objects/s3_store.ts";
+import { ConfigError, readConfig } from "../config.ts";
 import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
 import { type CopiedAsset, copyAssets } from "./copy_assets.ts";
 import { explain } from "./explain.ts";
@@ -22,6 +23,7 @@ interface ImportFlags extends ConnectionFlags {
   skipExisting?: boolean;
   from?: string;
   fromToken?: string;
+  fromBucket?: string;
 }
 
 interface ExportFlags extends ConnectionFlags {
@@ -41,6 +43,10 @@ export function addImportCommand(program: Command): void {
       .option("--skip-existing", "count what is there already as done, so that an import can be repeated")
       .option("--from <URL>", "the server to copy from: an assets-server, or AIOSv1's Python service")
       .option("--from-token <token>", "its bearer token [ASSETS_FROM_TOKEN]")
+      .option(
+        "--from-bucket <name>",
+        "take its files from its S3 bucket, which S3_ENDPOINT_URL, AWS_REGION and AWS_ACCESS_KEY_ID, … lead to",
+      )
       .addHelpText(
         "after",
         `
@@ -53,6 +59,7 @@ metadata. What is there already is left alone, so the same command goes on where
 Examples:
   assets-server import assets.ndjson
   assets-server import --from http://assets-registry:4000                    everything, files included
+  S3_ENDPOINT_URL=http://rgw:7480 assets-server import --from http://assets-registry:4000 --from-bucket assets
   assets-server import --from http://other:4000 tags=nlp --server http://new:4000
   assets-server export --server http://old:4000 | assets-server import - --server http://new:4000 --skip-existing`,
       )
@@ -105,14 +112,19 @@ async function copyFrom(from: string, words: string[], flags: ImportFlags, signa
   const totals = { copied: 0, skipped: 0, failed: 0 };
   await using progress = new Progress({ isQuiet: flags.json && Deno.stdout.isTerminal() });
   try {
-    await copyAssets({ source, target, signal, progress }, filterOf(words, ASSET_WORDS), async (asset) => {
-      totals[asset.status]++;
-      if (flags.json) await print(`${JSON.stringify(copiedFacts(asset))}\n`);
-      else if (asset.status === "copied") await progress.say(`${printable(asset.name)}\n`, print);
-      if (asset.error !== undefined) {
-        await progress.say(`${printable(asset.name)}: ${printable(asset.error)}\n`);
-      }
-    });
+    const files = flags.fromBucket === undefined ? undefined : await openBucket(flags.fromBucket);
+    await copyAssets(
+      { source, target, signal, progress, files },
+      filterOf(words, ASSET_WORDS),
+      async (asset) => {
+        totals[asset.status]++;
+        if (flags.json) await print(`${JSON.stringify(copiedFacts(asset))}\n`);
+        else if (asset.status === "copied") await progress.say(`${printable(asset.name)}\n`, print);
+        if (asset.error !== undefined) {
+          await progress.say(`${printable(asset.name)}: ${printable(asset.error)}\n`);
+        }
+      },
+    );
   } catch (error) {
     const done = `${count(totals.copied, "asset")} copied so far; the same command goes on from there.`;
     if (signal.aborted) throw new Interrupted(`Interrupted. ${done}`);
@@ -122,6 +134,15 @@ async function copyFrom(from: string, words: string[], flags: ImportFlags, signa
   const rest = skipped > 0 ? `, ${skipped} were there already` : "";
   await progress.say(`${count(copied, "asset")} copied${rest}\n`);
   if (failed > 0) throw new Error(`${count(failed, "asset")} could not be copied.`);
+}
+
+/** The bucket as the server itself would reach it. */
+async function openBucket(s3Bucket: string): Promise<S3Store> {
+  const { s3 } = readConfig({ s3Bucket, mode: "assets-db" }, (name) => Deno.env.get(name));
+  if (!s3) throw new ConfigError("--from-bucket must not be empty");
+  // The other commands do without it, and start sooner.
+  const { S3Store } = await import("../../objects/s3_store.ts");
+  return new S3Store(s3);
 }
 
 function copiedFacts({ name, status, sizeBytes, error }: CopiedAsset) {

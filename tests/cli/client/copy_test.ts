@@ -1,6 +1,8 @@
 /** `assets-server import --from` against real servers, and against one that answers as AIOSv1's Python service does. */
 import { assert, assertEquals } from "@std/assert";
 import { asJsonObject, type Json, type JsonObject } from "../../../src/collection/json.ts";
+import { S3Store } from "../../../src/objects/s3_store.ts";
+import { startS3rver } from "../../objects/s3rver.ts";
 import { at, created, getAsset, listAt, namesOf, objectKeys, query, uploaded } from "../../server/client.ts";
 import { refusedUrl, startFake } from "../../server/fake_server.ts";
 import { startTestServer } from "../../server/harness.ts";
@@ -83,6 +85,30 @@ Deno.test("import --from names what it cannot copy, copies the rest, and exits 1
   assert(stderr.includes("gone:1.0-initial: Its file could not be had: no such key"), stderr);
   assert(stderr.includes('taken:1.0-initial: Another asset has the asset_uri "taken:1.0-initial"'), stderr);
   assert(stderr.trimEnd().endsWith("assets-server: 2 assets could not be copied."), stderr);
+});
+
+Deno.test("import --from-bucket takes the files from the bucket of a service that no longer gives them", async () => {
+  const s3 = await startS3rver("old");
+  try {
+    const bucket = new S3Store({ ...s3, addressing: "path" });
+    await bucket.put("asset/id-1", new Blob([CONTENT]).stream(), { contentType: "image/png" });
+    const documents = ["id-1", "id-2"].map((id) =>
+      oldDocument(`of ${id}`, id, `http://127.0.0.1:1/asset-object/${id}`)
+    );
+    await using old = startOldService(documents, {});
+    await using server = await startTestServer();
+    await using user = await User.create(server, {
+      AWS_ACCESS_KEY_ID: s3.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+      S3_ENDPOINT_URL: s3.endpoint,
+    });
+    const { code, stdout, stderr } = await user.run(["import", "--from", old.url, "--from-bucket", "old"]);
+    assertEquals([code, stdout], [1, "of id-1:1.0-initial\n"], stderr);
+    assert(stderr.includes("of id-2:1.0-initial: Its file could not be had: there is no asset/id-2"), stderr);
+    assertEquals(await (await fetch(`${server.url}/asset-object/id-1`)).text(), CONTENT);
+  } finally {
+    await s3.stop();
+  }
 });
 
 Deno.test("import --from makes nothing of half a file, and tries again", async () => {
