@@ -19,7 +19,7 @@ resumableSuite("S3Store on s3rver", async () => {
     open: () => new S3Store({ ...server, addressing: "path", prefix: "team/a" }),
     close: () => server.stop(),
   };
-}, { lacksUnfinished: true });
+}, { lacksUnfinished: true, lacksSpeed: true });
 
 /** What a call says, in the order in which it says it. */
 function noted() {
