@@ -243,7 +243,6 @@ async function registryMode(config: Config, { tokens, monitor }: Shared, kv: Den
     client,
     timeoutMs: config.federationTimeoutMs,
     tokens: config.federationTokens,
-    idleTimeoutMs: config.idleTimeoutMs,
   });
   const app = registryRoutes(service, {
     federation,

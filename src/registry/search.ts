@@ -19,8 +19,6 @@ export interface SearchSettings {
   timeoutMs: number;
   /** The tokens of Assets DBs that need one, by the origins of their URLs. */
   tokens: ReadonlyMap<string, string>;
-  /** How long a client may take nothing of an answer. */
-  idleTimeoutMs: number;
 }
 
 /** A search that a client asks for. */
@@ -97,22 +95,10 @@ export class Search implements DocumentStream {
     this.#hasEnded = true;
   }
 
-  /** The documents of all sources. A reader that takes none for a while is given up, since it holds connections that others need. */
   async *#merged() {
-    const { places, sources, request, idleTimeoutMs } = this.#options;
+    const { places, sources, request } = this.#options;
     const asked = sources.filter(({ outcome }) => outcome === undefined);
     await this.#enter(asked.length);
-    let isOpen = true;
-    const leave = () => {
-      if (!isOpen) return;
-      isOpen = false;
-      for (const { stream } of asked) stream?.close();
-      places.release(asked.length);
-    };
-    let givenAt = Infinity;
-    const watching = setInterval(() => {
-      if (performance.now() - givenAt > idleTimeoutMs) leave();
-    }, idleTimeoutMs / 4);
     try {
       for (const source of asked) source.stream = this.#open(source);
       const streams = asked.map((source) => ({ source, next: () => source.stream?.next() ?? nothing }));
@@ -124,14 +110,11 @@ export class Search implements DocumentStream {
       for await (const { source: { source }, document } of merged) {
         request.signal.throwIfAborted();
         source.count++;
-        givenAt = performance.now();
         yield { source, document };
-        givenAt = Infinity;
-        if (!isOpen) throw new Error(`nothing was taken for ${idleTimeoutMs / 1000} s (--idle-timeout)`);
       }
     } finally {
-      clearInterval(watching);
-      leave();
+      for (const { stream } of asked) stream?.close();
+      places.release(asked.length);
     }
   }
 
