@@ -14,7 +14,7 @@ const FILLER = "x".repeat(1800);
  * What searches may take on top of what the registry takes when it has answered a few. Most of it is what V8 leaves for a later
  * collection: with three times as many documents it was no more.
  */
-const MOST_GROWTH_BYTES = 192 * 2 ** 20;
+const MOST_GROWTH_BYTES = 256 * 2 ** 20;
 
 /** Documents of about 2 kB of a source, oldest first, in pieces as they are asked for. */
 function documentsOf(source: number, count: number): Response {
