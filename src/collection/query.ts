@@ -64,13 +64,13 @@ export interface QueryExplanation extends Explanation {
  * is being built
  */
 export function runQuery(view: View, request: QueryRequest): QueryResult {
-  const { sort, filter, timeoutMs, limit = Infinity } = request;
+  const { sort, filter, timeoutMs, signal, limit = Infinity } = request;
   const keysOf = (id: string) => {
     const found = view.get(id);
     return found && sort?.keysOf(asJsonObject(JSON.parse(found.text)));
   };
   const cursor = request.cursor === undefined ? undefined : decodeCursor(request.cursor, sort, keysOf);
-  return new Answer(view.query({ filter, sort, limit, cursor, timeoutMs }), request, cursor);
+  return new Answer(view.query({ filter, sort, limit, cursor, timeoutMs, signal }), request, cursor);
 }
 
 class Answer implements QueryResult {

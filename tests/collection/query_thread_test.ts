@@ -98,6 +98,23 @@ Deno.test("A query that hangs in one document is ended with its thread, and the 
   }
 });
 
+Deno.test("QueryThread.run() ends when its signal says so, though nothing has been found", async () => {
+  using view = openView();
+  view.put([[idOf(COUNT), { huge: Array(200).fill(`c${"ab".repeat(120_000)}`) }]]);
+  const thread = new QueryThread(`${view.folder}/view.sqlite`);
+  try {
+    const stop = new AbortController();
+    const running = collect(thread.run(query(SLOW), stop.signal));
+    const timer = setTimeout(() => stop.abort(new Error("nobody waits")), 200);
+    await assertRejects(() => running, Error, "nobody waits");
+    clearTimeout(timer);
+    assertEquals(thread.load, 0);
+    await assertRejects(() => collect(thread.run(query({}), stop.signal)), Error, "nobody waits");
+  } finally {
+    thread.close();
+  }
+});
+
 Deno.test("QueryThread.run() ends with timeout when the search takes longer than it may", async () => {
   using view = openView();
   const thread = new QueryThread(`${view.folder}/view.sqlite`);

@@ -93,10 +93,12 @@ export class QueryThread {
   /**
    * Runs a query; gives its matches as they are found.
    *
+   * @param signal ends the query, whether it has found something or not; its reason is thrown
    * @throws {ServiceError} `timeout`
    * @throws {ThreadReplaced} if the thread had to be ended for another query
    */
-  async *run(query: ThreadQuery): AsyncGenerator<Found[], ThreadResult> {
+  async *run(query: ThreadQuery, signal?: AbortSignal): AsyncGenerator<Found[], ThreadResult> {
+    signal?.throwIfAborted();
     const n = this.#next++;
     const running: Running = {
       chunks: [],
@@ -105,6 +107,8 @@ export class QueryThread {
       wake: Promise.withResolvers(),
     };
     this.#running.set(n, running);
+    const onAbort = () => this.#fail(n, signal?.reason);
+    signal?.addEventListener("abort", onAbort);
     this.#tell({ kind: "run", n, query });
     for (let ahead = 1; ahead < AHEAD; ahead++) this.#tell({ kind: "more", n });
     try {
@@ -121,8 +125,9 @@ export class QueryThread {
         running.wake = Promise.withResolvers();
       }
     } finally {
+      signal?.removeEventListener("abort", onAbort);
       this.#running.delete(n);
-      if (!running.end && running.failure === undefined) this.#tell({ kind: "stop", n });
+      if (!running.end) this.#tell({ kind: "stop", n });
     }
   }
 

@@ -18,6 +18,8 @@ export interface ViewQuery {
   cursor?: Cursor;
   /** How long it may work, in milliseconds. */
   timeoutMs: number;
+  /** Ends it when nobody waits any more. */
+  signal?: AbortSignal;
 }
 
 /** How often a query is begun anew because others made its thread hang. */
@@ -34,7 +36,7 @@ export async function* runOnThread(
   query: ViewQuery,
   want: "matches" | "count",
 ): AsyncGenerator<Found[], ThreadResult> {
-  const { filter, sort, timeoutMs } = query;
+  const { filter, sort, timeoutMs, signal } = query;
   let { limit, cursor } = query;
   for (let tries = 1;; tries++) {
     const running = chooseThread().run({
@@ -46,7 +48,7 @@ export async function* runOnThread(
       liveField: options.liveField,
       timeoutMs,
       want,
-    });
+    }, signal);
     try {
       for (let next = await running.next();; next = await running.next()) {
         if (next.done) return next.value;
