@@ -7,7 +7,7 @@
  *
  * - The buffer of a read is made just as large as an HTTP chunk with its framing; then as much is taken as given. Nearly all
  *   clients send chunks of one size.
- * - Where sizes vary, a pile is read off at once: reads that need not wait follow each other without a turn of the event loop, and
+ * - Where sizes vary, the buffer is small, so that little is taken too much, and a pile is read off at once: reads that need not wait follow each other without a turn of the event loop, and
  *   without one nothing more is taken off the socket.
  * - Where chunks are tiny and come too fast even for that, the body is given up.
  */
@@ -16,16 +16,19 @@ import { ServiceError } from "../errors.ts";
 
 /** The least that the runtime takes off the socket at once, and what a body is read with until its chunks are known. */
 const LEAST_STEP_BYTES = 1024;
-/** Larger HTTP chunks are read in equal steps of at most this. */
-const MAX_STEP_BYTES = 256 * 1024;
+/** Larger HTTP chunks are read in equal steps of at most this: what clients send in as a rule, with its framing. */
+const MAX_STEP_BYTES = 64 * 1024 + 16;
+/** While their sizes are not known, or vary: measured, what piles up then is read off as fast as it comes; with 96 KiB it is not. */
+const MAX_UNKNOWN_STEP_BYTES = 32 * 1024;
 /** What is given at once, at most. */
-export const BLOCK_BYTES = MAX_STEP_BYTES;
+export const BLOCK_BYTES = 256 * 1024;
 /** The line break behind the chunk before, the size in hexadecimal digits, and a line break (RFC 9112 §7.1). */
 const framingBytes = (chunkBytes: number) => 4 + chunkBytes.toString(16).length;
 const MAX_FRAMING_BYTES = framingBytes(2 ** 53);
 
-/** So often must a size come before it is taken for the one that the client sends in. */
-const SEEN_OFTEN = 3;
+/** So often must a size come, and as so much of all, before it is taken for the one that the client sends in. */
+const SEEN_OFTEN = 8;
+const SEEN_SHARE = 0.4;
 /** After so many reads most of which were full, it is safe to say that the HTTP chunks are larger than the buffers. */
 const ROUND_READS = 128;
 const MOST_READS = 0.75 * ROUND_READS;
@@ -38,6 +41,7 @@ const LARGE_PILE_BYTES = 2 * 2 ** 20;
 const MAX_PILE_BYTES = 32 * 2 ** 20;
 const MAX_TINY_PILE_BYTES = 8 * 2 ** 20;
 const TINY_READ_BYTES = 4 * 1024;
+const MEAN_OF_READS = 32;
 
 /** Reads that need not wait keep the thread for themselves, up to this long. */
 const MAX_HOLD_MS = 40;
@@ -56,6 +60,8 @@ export class ChunkedBody {
   #reading: Promise<Read> | undefined;
   /** What may have piled up in the runtime, at most. */
   #pileBytes = 0;
+  /** What reads gave of late: the end of a large HTTP chunk may be tiny. */
+  #meanBytes = 0;
   /** What was read off a pile and is still to be given. */
   readonly #ahead: Uint8Array[] = [];
 
@@ -108,7 +114,8 @@ export class ChunkedBody {
       block.set(value, filledBytes);
       filledBytes += value.length;
       this.#pileBytes += Math.max(0, this.#steps.largestBytes - value.length - MAX_FRAMING_BYTES);
-      const isTiny = value.length < TINY_READ_BYTES;
+      this.#meanBytes += (value.length - this.#meanBytes) / MEAN_OF_READS;
+      const isTiny = this.#meanBytes < TINY_READ_BYTES;
       if (this.#pileBytes > (isTiny ? MAX_TINY_PILE_BYTES : MAX_PILE_BYTES)) throw tinyChunks();
       this.#steps.see(value.length);
       if (performance.now() - heldSinceMs < MAX_HOLD_MS) continue;
@@ -138,6 +145,8 @@ class StepSize {
   #reads = 0;
   #fullReads = 0;
   readonly #seen = new Map<number, number>();
+  /** How many sizes were counted in it. */
+  #counted = 0;
 
   /** Takes account of a read that gave so many bytes. */
   see(givenBytes: number): void {
@@ -164,7 +173,7 @@ class StepSize {
     if (isFull) this.#fullReads++;
     if (this.#reads < ROUND_READS) return;
     if (this.#fullReads > MOST_READS && this.#chunkBytes === 0) {
-      this.#set(Math.min(2 * this.sizeBytes, MAX_STEP_BYTES));
+      this.#set(Math.min(2 * this.sizeBytes, MAX_UNKNOWN_STEP_BYTES));
     }
     this.#reads = 0;
     this.#fullReads = 0;
@@ -172,9 +181,13 @@ class StepSize {
 
   #count(chunkBytes: number): void {
     const times = (this.#seen.get(chunkBytes) ?? 0) + 1;
-    if (this.#seen.size >= MAX_SIZES) this.#seen.clear();
+    if (this.#seen.size >= MAX_SIZES) {
+      this.#seen.clear();
+      this.#counted = 0;
+    }
     this.#seen.set(chunkBytes, times);
-    if (times < SEEN_OFTEN || chunkBytes <= this.#chunkBytes) return;
+    this.#counted++;
+    if (times < SEEN_OFTEN || times < SEEN_SHARE * this.#counted || chunkBytes <= this.#chunkBytes) return;
     this.#chunkBytes = chunkBytes;
     const wireBytes = chunkBytes + framingBytes(chunkBytes);
     this.#set(Math.ceil(wireBytes / Math.ceil(wireBytes / MAX_STEP_BYTES)));

@@ -136,3 +136,19 @@ Deno.test("ChunkedBody: tiny HTTP chunks that come faster than they are read are
   });
   assertEquals(error.code, "invalid_request");
 });
+
+Deno.test("ChunkedBody: a body in HTTP chunks of irregular sizes that outruns its reader is read to its end", async () => {
+  const sizes = Array.from({ length: 997 }, (_, n) => 1000 + (n * 7919) % 200_000);
+  const sizeBytes = 60 * KIB * KIB;
+  const arrived = await received(inWrites(framed(seededBytes(7, 0, sizeBytes), sizes)), async (body) => {
+    const block = new Uint8Array(BLOCK_BYTES);
+    let arrivedBytes = 0;
+    for (let bytes = await body.fill(block); bytes > 0; bytes = await body.fill(block)) {
+      arrivedBytes += bytes;
+      // Each block costs its reader more than it costs the client to send it.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return arrivedBytes;
+  });
+  assertEquals(arrived, sizeBytes);
+});
