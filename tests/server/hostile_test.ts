@@ -94,6 +94,33 @@ Deno.test("A request that is refused unread leaves its connection usable, or clo
   }
 });
 
+Deno.test("A body that OPTIONS, HEAD or DELETE of an upload has no use for does not keep its connection from closing", async () => {
+  await using server = await startTestServer();
+  for (const method of ["OPTIONS", "HEAD", "DELETE"]) {
+    const connection = await connect(server);
+    const head = [
+      `${method} /uploads/x HTTP/1.1`,
+      "Host: localhost",
+      "Connection: close",
+      "Tus-Resumable: 1.0.0",
+      "Transfer-Encoding: chunked",
+      "Expect: 100-continue",
+    ].join("\r\n");
+    const chunk = `3e8\r\n${"x".repeat(1000)}\r\n`;
+    await writeAll(connection, `${head}\r\n\r\n${chunk.repeat(20)}0\r\n\r\n`);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      connection.close();
+    }, 5000);
+    // A reset ends it as well.
+    while (await connection.read(new Uint8Array(4096)).catch(() => null) !== null);
+    clearTimeout(timer);
+    assertEquals(isLate, false, method);
+    connection.close();
+  }
+});
+
 Deno.test("A body whose HTTP chunks are malformed is 400 or cut off, and never 500", async () => {
   await using server = await startTestServer();
   for (

@@ -94,12 +94,12 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
     const once = onceOfUpload(context, request);
     const guarded = guard(request, options.idleTimeoutMs, countIn(context));
     const response = await uploadRequest.run({ checksum, once }, () => server.handleWeb(guarded));
+    // What nobody has read would hold the connection up: it was refused, or is no part of what the method does.
+    if (guarded.body && !guarded.body.locked) await guarded.body.cancel().catch(() => {});
     if (response.status >= 400 && request.method === "DELETE" && once && await uploads.wasDone(once)) {
       return context.newResponse(null, 204, { "Tus-Resumable": VERSION });
     }
     if (response.status >= 400) {
-      // What was refused unread would hold the connection up.
-      if (guarded.body && !guarded.body.locked) await guarded.body.cancel().catch(() => {});
       return await refusal(context, response, errors.get(guarded));
     }
     if (request.method === "OPTIONS") response.headers.set("Tus-Checksum-Algorithm", ALGORITHMS.join(","));
