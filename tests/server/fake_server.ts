@@ -33,10 +33,15 @@ export function startSilent(): FakeServer {
   };
 }
 
-/** The URL of a port that nobody listens on. */
+/** The URL of a port that nobody listens on: below those that systems give to whoever asks for any. */
 export function refusedUrl(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return `http://127.0.0.1:${port}`;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return `http://127.0.0.1:${port}`;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
