@@ -155,3 +155,18 @@ Deno.test("Collection.query() turns pages sorted by values that are too long for
   );
   assertEquals(error.code, "invalid_request");
 });
+
+Deno.test("Collection.query() refuses a long query beyond 64 that are under way, and takes the next when one has ended", async () => {
+  await using test = await openCollection();
+  const { things } = test;
+  await things.insertMany(Array.from({ length: 2500 }, (_, n) => ({ id: idOf(n), document: { n } })));
+  const begin = () => things.query(ask({})).matches[Symbol.asyncIterator]();
+  const held = Array.from({ length: 64 }, begin);
+  for (const one of held) assertEquals((await one.next()).done, false);
+  const error = await assertRejects(() => begin().next(), ServiceError, "64 long queries");
+  assertEquals(error.code, "unavailable");
+  await held[0]?.return?.();
+  const next = begin();
+  assertEquals((await next.next()).done, false);
+  for (const one of [...held, next]) await one.return?.();
+});
