@@ -74,11 +74,14 @@ export function setUpUpload(onChange: () => Promise<void>): void {
 
 function setUpDrop(onDrop: (drop: DataTransfer | null) => Promise<void>): void {
   const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
-  document.addEventListener("dragover", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    document.body.classList.add("dropping");
-  });
+  // Both are to be cancelled: an element that moves under the pointer gets dragenter alone (HTML Standard, drag-and-drop processing model).
+  for (const type of ["dragenter", "dragover"] as const) {
+    document.addEventListener(type, (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      document.body.classList.add("dropping");
+    });
+  }
   document.addEventListener("dragleave", (event) => {
     if (event.relatedTarget === null) {
       document.body.classList.remove("dropping");
