@@ -136,7 +136,7 @@ export const SETTINGS = {
     flag: "idle-timeout",
     env: "IDLE_TIMEOUT",
     value: "duration",
-    description: "how long an upload, or the answer to a query, may stand still",
+    description: "how long the body of a request, or the answer to a query, may stand still",
     default: "60s",
   },
   scrubInterval: {

@@ -18,6 +18,8 @@ export interface BodyReaderOptions {
   hasLength?: boolean;
   /** Told of bytes as they come. */
   onBytes?: (count: number) => void;
+  /** Told of what a read throws, for whoever does not hear of it from its reader. */
+  onError?: (error: ServiceError) => void;
 }
 
 /** A body being read. */
@@ -25,12 +27,14 @@ export class BodyReader {
   readonly #source: Source;
   readonly #idleTimeoutMs: number | undefined;
   readonly #onBytes: (count: number) => void;
+  readonly #onError: (error: ServiceError) => void;
   /** The buffers of the last two reads, the older one first. */
   #used: ArrayBuffer[] = [];
 
   constructor(body: ReadableStream<Uint8Array>, options: BodyReaderOptions = {}) {
     this.#idleTimeoutMs = options.idleTimeoutMs;
     this.#onBytes = options.onBytes ?? (() => {});
+    this.#onError = options.onError ?? (() => {});
     this.#source = sourceOf(body, options);
   }
 
@@ -47,10 +51,13 @@ export class BodyReader {
       if (bytes) this.#onBytes(bytes.length);
       return bytes;
     } catch (error) {
-      if (error instanceof ServiceError) throw error;
-      throw new ServiceError("invalid_request", "The body of the request broke off, or is malformed.", {
-        cause: error,
-      });
+      const failure = error instanceof ServiceError
+        ? error
+        : new ServiceError("invalid_request", "The body of the request broke off, or is malformed.", {
+          cause: error,
+        });
+      this.#onError(failure);
+      throw failure;
     }
   }
 

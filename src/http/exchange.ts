@@ -8,7 +8,7 @@ export interface Edge {
   origins: AllowedOrigins;
   limiter?: RateLimiter;
   proxies?: TrustedProxies;
-  /** A client that takes nothing of an answer for so long is given up. */
+  /** A client that sends nothing of a body, or takes nothing of an answer, for so long is given up. */
   idleTimeoutMs: number;
   /** The host and the port under which clients reach the server. */
   publicHost: () => string;

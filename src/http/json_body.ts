@@ -2,14 +2,12 @@
 import type { Context } from "hono";
 import { ServiceError } from "../errors.ts";
 import type { Json } from "../collection/json.ts";
+import type { AppEnv } from "./app.ts";
 import { BodyReader } from "./body_reader.ts";
 import { countIn } from "./exchange.ts";
 
-/** The most bytes in a JSON body. */
+/** The most bytes in a JSON body: four of the largest assets. It is held as a whole, and parsing it holds the thread up. */
 export const MAX_JSON_BODY_BYTES = 1024 * 1024;
-
-/** A JSON body that stands still for this long is given up. */
-const IDLE_TIMEOUT_MS = 60_000;
 
 /** Deeper JSON could exhaust the stack of whoever walks it. */
 const MAX_JSON_DEPTH = 100;
@@ -17,9 +15,9 @@ const MAX_JSON_DEPTH = 100;
 /**
  * The JSON of a request's body.
  *
- * @throws {ServiceError} `unsupported_media_type`, `too_large`, `invalid_json`
+ * @throws {ServiceError} `unsupported_media_type`, `too_large`, `invalid_json`; `timeout` if no byte comes for `--idle-timeout`
  */
-export async function readJsonBody(context: Context): Promise<Json> {
+export async function readJsonBody(context: Context<AppEnv>): Promise<Json> {
   const mediaType = context.req.header("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   if (mediaType !== "application/json" && !/^application\/[^/]+\+json$/.test(mediaType)) {
     throw new ServiceError(
@@ -30,7 +28,7 @@ export async function readJsonBody(context: Context): Promise<Json> {
     );
   }
   const body = new BodyReader(context.req.raw.body ?? new Blob([]).stream(), {
-    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    idleTimeoutMs: context.env.edge.idleTimeoutMs,
     onBytes: countIn(context),
     hasLength: context.req.header("Content-Length") !== undefined,
   });

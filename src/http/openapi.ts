@@ -46,7 +46,12 @@ export interface Api {
 }
 
 /** The errors of every route that takes JSON. */
-export const JSON_BODY_ERRORS: readonly ErrorCode[] = ["invalid_json", "too_large", "unsupported_media_type"];
+export const JSON_BODY_ERRORS: readonly ErrorCode[] = [
+  "invalid_json",
+  "too_large",
+  "unsupported_media_type",
+  "timeout",
+];
 
 /** The document that `GET /openapi.json` serves. */
 export function describeApi({ title, description, version, tags, schemas, operations }: Api): JsonObject {

@@ -180,7 +180,7 @@ export function queryOperation(
         },
       },
     },
-    errors: ["invalid_filter", "timeout", ...JSON_BODY_ERRORS],
+    errors: ["invalid_filter", ...JSON_BODY_ERRORS],
   };
 }
 

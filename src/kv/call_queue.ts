@@ -1,10 +1,10 @@
 /** Bounds how many calls of a remote KV are under way: those that hang when it goes away are as many at most. */
 import { ServiceError } from "../errors.ts";
 
-/** Enough for some thousand calls a second at 20 ms each. */
+/** Enough for some thousand calls a second at 20 ms each; what hangs when the KV goes away is bounded by it. */
 const MAX_CALLS = 64;
 
-/** How long a call waits for its turn. */
+/** How long a call waits for its turn. With the 3 s that it may take then, a client has its answer within 5 s. */
 const MAX_WAIT_MS = 1500;
 
 interface Waiting {
@@ -14,10 +14,15 @@ interface Waiting {
 
 /** The calls under way, and those that wait. */
 export class CallQueue {
+  readonly #maxWaitMs: number;
   /** When each call began, the oldest first. */
   readonly #begun: number[] = [];
   #waiting: Waiting[] = [];
   #underWay = 0;
+
+  constructor(options: { maxWaitMs?: number } = {}) {
+    this.#maxWaitMs = options.maxWaitMs ?? MAX_WAIT_MS;
+  }
 
   /** How long at least one call has been under way without a call having ended, in milliseconds; 0 if none is. */
   get longestMs(): number {
@@ -60,7 +65,7 @@ export class CallQueue {
           details: { may_have_happened: false },
         }),
       );
-    }, MAX_WAIT_MS);
+    }, this.#maxWaitMs);
     try {
       await promise;
     } finally {

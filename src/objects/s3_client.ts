@@ -51,6 +51,8 @@ export interface S3ClientOptions {
   /** A number in [0, 1). */
   random?: () => number;
   maxAttempts?: number;
+  /** How long an attempt may take in milliseconds; by default {@link attemptTimeoutMs}. */
+  timeoutOf?: (request: S3Request) => number;
   /** Called after each attempt. */
   onAttempt?: (attempt: S3Attempt) => void;
 }
@@ -86,6 +88,7 @@ export class S3Client {
       clock: options.clock ?? systemClock,
       random: options.random ?? Math.random,
       maxAttempts: options.maxAttempts ?? MAX_ATTEMPTS,
+      timeoutOf: options.timeoutOf ?? attemptTimeoutMs,
       onAttempt: options.onAttempt,
     };
   }
@@ -188,7 +191,7 @@ export class S3Client {
     // After signing, because proxies rewrite it: bytes are wanted as they are stored, never compressed on the way.
     headers["accept-encoding"] = "identity";
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), timeoutOf(request));
+    const timer = setTimeout(() => deadline.abort(), this.#options.timeoutOf(request));
     try {
       const either = signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal;
       const response = body === undefined
@@ -228,7 +231,8 @@ function brokenConnection(error: TypeError): S3Error {
   );
 }
 
-function timeoutOf({ timeoutMs, key, method, body }: S3Request): number {
+/** The deadline of each attempt at a request, in milliseconds. */
+export function attemptTimeoutMs({ timeoutMs, key, method, body }: S3Request): number {
   if (timeoutMs !== undefined) return timeoutMs;
   if (key !== undefined && method !== "POST" && body === undefined) return OBJECT_TIMEOUT_MS;
   return ATTEMPT_TIMEOUT_MS + sizeOf(body ?? []) / MIN_UPLOAD_BYTES_PER_MS;

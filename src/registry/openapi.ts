@@ -135,7 +135,7 @@ const operations: Operation[] = [
         data: { message: "Asset registry created", id: "lab" },
       }),
     },
-    errors: [...JSON_BODY_ERRORS, "already_exists", "unhealthy", "timeout"],
+    errors: [...JSON_BODY_ERRORS, "already_exists", "unhealthy"],
   },
   {
     method: "get",
@@ -179,7 +179,6 @@ const operations: Operation[] = [
       "already_exists",
       "precondition_failed",
       "unhealthy",
-      "timeout",
     ],
   },
   {

@@ -102,8 +102,25 @@ Deno.test("parseSort() reads paths and directions", () => {
 });
 
 const tooMany = Array.from({ length: 33 }, (_, i) => `f${i}`).join(",");
+const tooLong = Array(201).fill("a").join(".");
 for (
-  const text of ["", "-", "a,", ",a", "a,,b", "a.", ".a", "a..b", "$a", "a.$b", "a\0", "a,a", "a,-a", tooMany]
+  const text of [
+    "",
+    "-",
+    "a,",
+    ",a",
+    "a,,b",
+    "a.",
+    ".a",
+    "a..b",
+    "$a",
+    "a.$b",
+    "a\0",
+    "a,a",
+    "a,-a",
+    tooMany,
+    tooLong,
+  ]
 ) {
   Deno.test(`parseSort() refuses ${JSON.stringify(text.slice(0, 20))}`, () => {
     const error = assertThrows(() => parseSort(text), ServiceError);
@@ -111,7 +128,8 @@ for (
   });
 }
 
-Deno.test("parseSort() takes 32 keys", () => {
+Deno.test("parseSort() takes 32 keys, and 200 parts of one", () => {
+  assertEquals(parseSort(tooLong.slice(2)).length, 1);
   assertEquals(parseSort(tooMany.slice(0, tooMany.lastIndexOf(","))).length, 32);
 });
 

@@ -52,7 +52,7 @@ export function httpTests(suite: Suite): void {
     for (const path of paths) {
       const own = await send(server, path, { headers: { "X-Request-Id": "req-123_ABC" } });
       assertEquals(own.headers.get("X-Request-Id"), "req-123_ABC", path);
-      for (const insane of ["x".repeat(2000), 'a b"<script>', "a,b;c\\d"]) {
+      for (const insane of ["x".repeat(129), "x".repeat(2000), 'a b"<script>', "a,b;c\\d"]) {
         const { headers } = await send(server, path, { headers: { "X-Request-Id": insane } });
         const made = headers.get("X-Request-Id") ?? "";
         assert(made !== "" && made !== insane, path);
@@ -61,6 +61,8 @@ export function httpTests(suite: Suite): void {
       const second = (await send(server, path)).headers.get("X-Request-Id");
       assertNotEquals(first, second);
     }
+    const long = await send(server, "/health", { headers: { "X-Request-Id": "x".repeat(128) } });
+    assertEquals(long.headers.get("X-Request-Id"), "x".repeat(128));
     const queried = await query(server, {}, "", { "X-Request-Id": "req-query" });
     assertEquals(queried.headers.get("X-Request-Id"), "req-query");
     const lines = await query(server, {}, "?limit=1", {

@@ -12,7 +12,7 @@ import { type App, type AppEnv, pathRest } from "../../http/app.ts";
 import { type AccessTokens, authorize } from "../../http/auth.ts";
 import { failure, statusOf } from "../../http/envelope.ts";
 import { countIn } from "../../http/exchange.ts";
-import { steadyStream } from "../../http/body_reader.ts";
+import { type BodyReaderOptions, steadyStream } from "../../http/body_reader.ts";
 import { IDEMPOTENCY_KEY, onceOf } from "../../http/idempotency_key.ts";
 import type { ResumableUploads } from "./resumable_uploads.ts";
 import type { ChunkChecksum } from "./upload_body.ts";
@@ -55,6 +55,7 @@ const CODE_OF_STATUS: Record<number, ServiceError["code"]> = {
 
 /** Adds the routes of resumable uploads to an application. */
 export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoutesOptions): void {
+  /** Why requests were refused; the protocol's handlers say no more than a status. */
   const errors = new WeakMap<Request, unknown>();
   const locker = new UploadLocker({ leases: options.uploadLeases });
   const server = new Server({
@@ -72,7 +73,8 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
       headers: assetHeaders(await uploads.complete(upload.id)),
     }),
     onResponseError: (request, error) => {
-      errors.set(request, error);
+      // They call it an abort when a body fails, and it is known already why it did.
+      if (!errors.has(request)) errors.set(request, error);
       return undefined;
     },
   });
@@ -92,7 +94,11 @@ export function tusRoutes(app: App, uploads: ResumableUploads, options: TusRoute
     checkProtocol(request, context);
     const checksum = readChecksum(request);
     const once = onceOfUpload(context, request);
-    const guarded = guard(request, options.idleTimeoutMs, countIn(context));
+    const guarded = guard(request, {
+      idleTimeoutMs: options.idleTimeoutMs,
+      onBytes: countIn(context),
+      onError: (error) => errors.set(guarded, error),
+    });
     const response = await uploadRequest.run({ checksum, once }, () => server.handleWeb(guarded));
     // What nobody has read would hold the connection up: it was refused, or is no part of what the method does.
     if (guarded.body && !guarded.body.locked) await guarded.body.cancel().catch(() => {});
@@ -153,13 +159,10 @@ function accessOf(method: string): "open" | "read" | "write" {
 }
 
 /** Drops a body that stands still. */
-function guard(request: Request, idleTimeoutMs: number, onBytes: (count: number) => void): Request {
+function guard(request: Request, options: BodyReaderOptions): Request {
   if (!request.body) return request;
-  const body = steadyStream(request.body, {
-    idleTimeoutMs,
-    hasLength: request.headers.has("Content-Length"),
-    onBytes,
-  });
+  const hasLength = request.headers.has("Content-Length");
+  const body = steadyStream(request.body, { ...options, hasLength });
   return new Request(request.url, {
     method: request.method,
     headers: request.headers,
