@@ -9,12 +9,14 @@ import type { RegistryService } from "./service.ts";
 /** What federated searches work with. */
 export interface FederationOptions extends SearchSettings {
   service: RegistryService;
+  /** The most sources that are open at once, of all searches; 1,000 by default. */
+  maxOpenSources?: number;
 }
 
 /** The most sources of one search: they are all open at once, since a merge looks at each one's next document. */
 const MAX_SOURCES = 500;
 
-/** The most sources that are open at once, of all searches. */
+/** The most sources that are open at once, of all searches: each holds a connection and some 128 KiB. */
 const MAX_OPEN_SOURCES = 1000;
 
 /** How long the list of entries may take. */
@@ -23,10 +25,11 @@ const LIST_TIMEOUT_MS = 30_000;
 /** The federated searches of a registry. */
 export class Federation {
   readonly #options: FederationOptions;
-  readonly #places = new Places(MAX_OPEN_SOURCES);
+  readonly #places: Places;
 
   constructor(options: FederationOptions) {
     this.#options = options;
+    this.#places = new Places(options.maxOpenSources ?? MAX_OPEN_SOURCES);
   }
 
   /**

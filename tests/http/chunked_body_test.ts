@@ -137,6 +137,46 @@ Deno.test("ChunkedBody: tiny HTTP chunks that come faster than they are read are
   assertEquals(error.code, "invalid_request");
 });
 
+/**
+ * A body whose bytes are always there, in large HTTP chunks first and then in those of one size; `pileBytes` says what the
+ * runtime has taken off the socket for it and not given: as much as the largest buffer so far, at each read.
+ */
+function growingPile(chunkBytes: number): { body: ReadableStream<Uint8Array>; pileBytes: () => number } {
+  let reads = 0;
+  let largestBytes = 0;
+  let pileBytes = 0;
+  const body = new ReadableStream<Uint8Array>({
+    type: "bytes",
+    pull(controller) {
+      const request = controller.byobRequest;
+      const roomBytes = request?.view?.byteLength ?? 0;
+      largestBytes = Math.max(largestBytes, roomBytes);
+      const givenBytes = Math.min(roomBytes, reads++ < 1000 ? 64 * KIB : chunkBytes);
+      pileBytes += largestBytes - givenBytes;
+      request?.respond(givenBytes);
+    },
+  });
+  return { body, pileBytes: () => pileBytes };
+}
+
+const PILES: [what: string, chunkBytes: number, mostBytes: number][] = [
+  ["32 MiB", 8 * KIB, 32 * KIB * KIB],
+  ["8 MiB in tiny HTTP chunks", 500, 8 * KIB * KIB],
+];
+
+for (const [what, chunkBytes, mostBytes] of PILES) {
+  Deno.test(`ChunkedBody: a body is given up when ${what} of it may have piled up`, async () => {
+    const { body, pileBytes } = growingPile(chunkBytes);
+    const reader = new ChunkedBody(body);
+    const block = new Uint8Array(BLOCK_BYTES);
+    const error = await assertRejects(async () => {
+      while (pileBytes() < 2 * mostBytes) await reader.fill(block);
+    }, ServiceError);
+    assertEquals(error.code, "invalid_request");
+    assert(pileBytes() > mostBytes && pileBytes() < 1.01 * mostBytes, `${pileBytes()} bytes`);
+  });
+}
+
 Deno.test("ChunkedBody: a body in HTTP chunks of irregular sizes that outruns its reader is read to its end", async () => {
   const sizes = Array.from({ length: 997 }, (_, n) => 1000 + (n * 7919) % 200_000);
   const sizeBytes = 60 * KIB * KIB;

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
-import { S3Client } from "../../src/objects/s3_client.ts";
+import { attemptTimeoutMs, S3Client, type S3Request } from "../../src/objects/s3_client.ts";
 import { S3Error } from "../../src/objects/s3_errors.ts";
 import { EMPTY_SHA256 } from "../../src/objects/s3_signer.ts";
 import { errorAnswer, NotingClock, scriptedConfig, withScriptedS3, xmlAnswer } from "./scripted_s3.ts";
@@ -185,6 +185,20 @@ Deno.test("S3Client gives an attempt up at its deadline and tries again", async 
     assertEquals((await assertRejects(() => client.sendForHeaders(request), S3Error)).kind, "timed_out");
     never.resolve(new Response());
   });
+});
+
+Deno.test("attemptTimeoutMs() is 10 s for an object, 30 s for a listing or a write and what its bytes take at 64 KiB/s", () => {
+  const body = [new Uint8Array(64 * 1024), new Uint8Array(2 * 64 * 1024)];
+  const rows: [request: S3Request, seconds: number][] = [
+    [{ method: "GET", key: "k" }, 10],
+    [{ method: "HEAD", key: "k" }, 10],
+    [{ method: "DELETE", key: "k" }, 10],
+    [{ method: "GET" }, 30],
+    [{ method: "POST", key: "k" }, 30],
+    [{ method: "PUT", key: "k", body }, 33],
+    [{ method: "PUT", key: "k", body, timeoutMs: 1000 }, 1],
+  ];
+  assertEquals(rows.map(([request]) => attemptTimeoutMs(request) / 1000), rows.map(([, seconds]) => seconds));
 });
 
 Deno.test("S3Client asks a service that never answers twice, and no more", async () => {

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ServiceError } from "../../src/errors.ts";
 import { bytesOf, patternBytes, sameBytes, streamOf, streamThen } from "./object_store_suite.ts";
-import { errorAnswer, operationOf, wellAnswered, withStore } from "./scripted_s3.ts";
+import { errorAnswer, operationOf, type SeenRequest, wellAnswered, withStore } from "./scripted_s3.ts";
 
 const MIB = 2 ** 20;
 const CONTENT_TYPE = { contentType: "text/plain" };
@@ -126,6 +126,35 @@ Deno.test("S3Store.put() aborts its upload and cancels the source when a part fa
     assert(operations().includes("abort"));
   });
 });
+
+/** What is never answered, of how large an object, and all that is asked then. */
+const SILENCES: [operation: string, sizeBytes: number, asked: string[]][] = [
+  ["put", 1000, ["put", "put", "head"]],
+  // What opens an upload must not happen twice.
+  ["create", 9 * MIB, ["create"]],
+  ["part", 8 * MIB + 1, ["create", "part", "part", "abort"]],
+];
+
+for (const [silent, sizeBytes, asked] of SILENCES) {
+  Deno.test(`S3Store.put() ends when the store falls silent at a ${silent}, and clears up`, async () => {
+    const never = Promise.withResolvers<Response>();
+    const isSilent = ({ method }: Pick<SeenRequest, "method">) =>
+      method === (silent === "create" ? "POST" : "PUT");
+    await withStore(
+      (_, request) => isSilent(request) ? never.promise : undefined,
+      async (store, _, requests) => {
+        const body = new Blob([patternBytes(sizeBytes)]).stream();
+        const error = await assertRejects(() => store.put("k", body, CONTENT_TYPE), ServiceError);
+        assertEquals(error.code, "storage_error");
+        // The parts are on their way at the same time; one tells how often each is sent.
+        const seen = requests.filter((request) => request.query.get("partNumber") !== "2").map(operationOf);
+        assertEquals(seen, asked);
+        never.resolve(new Response());
+      },
+      { timeoutOf: (request) => isSilent(request) ? 150 : 10_000 },
+    );
+  });
+}
 
 Deno.test("S3Store.put() throws what failed first, also when the abort fails", async () => {
   await withStore((operation) => {

@@ -93,6 +93,19 @@ Deno.test("send() ends with the reason of its signal, before the answer and with
   await assertRejects(() => readText(response, Infinity), Error, "enough");
 });
 
+Deno.test("send() takes 30 KiB of headers, and gives an answer up that has more than 32 KiB of them", async () => {
+  const answer = async (kib: number) => {
+    await using fake = startFake(() => {
+      const headers = Array.from({ length: kib }, (_, n): [string, string] => [`X-${n}`, "y".repeat(1010)]);
+      return new Response("here", { headers });
+    });
+    const client = new GuardedClient({ noPrivateTargets: false });
+    return await readText(await client.send(new URL(fake.url), { signal: soon() }), 1000);
+  };
+  assertEquals(await answer(30), "here");
+  await assertRejects(() => answer(34), Error, "overflow");
+});
+
 Deno.test("readText() reads no more than it may", async () => {
   await using fake = startFake(() => new Response("x".repeat(1001)));
   const client = new GuardedClient({ noPrivateTargets: false });

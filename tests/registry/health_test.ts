@@ -50,6 +50,19 @@ for (const url of PRIVATE) {
   });
 }
 
+Deno.test("probe() reads an answer of 64 KiB, and calls what answers with more unhealthy", async () => {
+  let sizeBytes = 0;
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+    return new Response('{"success":true}'.padEnd(sizeBytes));
+  });
+  const ask = () => probe(`http://127.0.0.1:${server.addr.port}`, { client: client() });
+  sizeBytes = 64 * 1024;
+  assertEquals((await ask()).health.status, "healthy");
+  sizeBytes++;
+  const error = await assertRejects(ask, ServiceError, "more than 65536 bytes");
+  assertEquals(error.code, "unhealthy");
+});
+
 Deno.test("probe() asks /health below the path of the URL, and gives what it said", async () => {
   const paths: string[] = [];
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
