@@ -3,17 +3,18 @@ import { z } from "zod";
 import type { Json, JsonObject } from "../collection/json.ts";
 import { isJsonObject } from "../collection/json.ts";
 
-/** The most code points in a name. */
+/** The most code points in a name: the URI that it is a part of, percent-encoded, fits into the head of a request several times. */
 const MAX_NAME_LENGTH = 512;
 /** The most code points in a version or a tag. */
 const MAX_VERSION_LENGTH = 256;
 /** The most characters in a file's name and in its type: both go into headers of a download. */
 const MAX_HEADER_TEXT_LENGTH = 1024;
-/** The most characters in a URL or an id. */
+/** The most characters in a URL: 8,000 are what everybody on its way should take (RFC 9110 §4.1). */
 const MAX_URL_LENGTH = 8192;
+/** The most code points in an id, which is a part of URLs as a version is. */
 const MAX_ID_LENGTH = 256;
 
-/** The largest asset, in bytes of its JSON. */
+/** The largest asset, in bytes of its JSON: one commit writes it, which Deno KV bounds at 800 KiB, and one call of ten keys reads it. */
 export const MAX_ASSET_BYTES = 256 * 1024;
 
 /** The fields of every asset, in the order in which they are stored and shown. */

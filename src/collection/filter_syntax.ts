@@ -21,9 +21,9 @@ import { checkExpression } from "./operators/expression_syntax.ts";
 import { maxPathParts } from "./paths.ts";
 import { compileLinearRegex, maxRegexInstructions } from "./linear_regex.ts";
 
-/** A filter may nest so many objects and arrays, itself included. */
+/** A filter may nest so many objects and arrays, itself included: it is checked, compiled and run by recursion. */
 export const maxFilterLevels = 32;
-/** A filter may be so long as JSON, in bytes of UTF-8. */
+/** A filter may be so long as JSON, in bytes of UTF-8: a document may be held against all of it, and a registry sends it to each source. */
 export const maxFilterSizeBytes = 64 * 1024;
 
 /** Operators that stand in place of a field name, on a whole document. */

@@ -131,7 +131,7 @@ export interface SortKey {
   descending: boolean;
 }
 
-/** MongoDB's limit on the keys of one sort. */
+/** MongoDB's limit on the keys of one sort (MongoDB manual, "cursor.sort()"). */
 const maxSortKeys = 32;
 
 /**

@@ -10,7 +10,7 @@ import { errorAnswer } from "./envelope.ts";
 import type { Exchange } from "./exchange.ts";
 import { commonHeaders } from "./send.ts";
 
-/** A sane request id, which is taken over from the client. */
+/** A sane request id, which is taken over from the client: it goes into a header and into each line of the log. */
 const REQUEST_ID = /^[\w=-]{1,128}$/;
 
 /** A host and a port, or an address in brackets: what may stand between `http://` and the path (RFC 3986 §3.2). */

@@ -8,6 +8,7 @@ import { rawPath } from "./app.ts";
 
 /** The name of the header. */
 export const IDEMPOTENCY_KEY = "Idempotency-Key";
+/** Seven times a UUID; it is kept for a day. */
 const MAX_KEY_LENGTH = 255;
 
 /**

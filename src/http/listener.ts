@@ -3,6 +3,9 @@
  *
  * `Deno.HttpServer.shutdown()` cuts off request bodies that are still being read, so requests are counted here, and the
  * server is shut down when the last has been answered to its end.
+ *
+ * In Deno 2.9.6 `Deno.serve` has no time-out for the head of a request or for an idle connection, and no bound on their number.
+ * (`node:http` has both: `headersTimeout`, `keepAliveTimeout`, `maxConnections`.) A proxy in front has to see to them.
  */
 import { ServiceError } from "../errors.ts";
 

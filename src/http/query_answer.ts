@@ -12,7 +12,7 @@ import { readJsonBody } from "./json_body.ts";
 import { sendJson, sendText } from "./send.ts";
 import { streamText } from "./text_stream.ts";
 
-/** The largest page a client may ask for. */
+/** The largest page a client may ask for: whoever wants more leaves `limit` out, and has all of it streamed. */
 const MAX_LIMIT = 10_000;
 
 /**

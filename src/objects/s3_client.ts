@@ -62,6 +62,7 @@ const MAX_ATTEMPTS = 4;
 const MAX_TIMEOUTS = 2;
 /** Listings and writes make a service work before it answers. */
 const ATTEMPT_TIMEOUT_MS = 30_000;
+/** Twice that is still below what clients wait for as a rule. */
 const OBJECT_TIMEOUT_MS = 10_000;
 /** The slowest link that an upload's deadline allows for. */
 const MIN_UPLOAD_BYTES_PER_MS = 65_536 / 1000;

@@ -42,7 +42,7 @@ export interface GuardedResponse {
   close(): void;
 }
 
-/** The most bytes of headers in an answer. */
+/** The most bytes of headers in an answer: a cursor has some KiB, and proxies on the way add their own. */
 const MAX_HEADER_BYTES = 32 * 1024;
 
 /**

@@ -2,11 +2,12 @@
 import { z } from "zod";
 import { isJsonObject, type JsonObject } from "../collection/json.ts";
 
-/** The most code points in a name. */
+/** The most code points in a name, as in that of an asset. */
 const MAX_NAME_LENGTH = 512;
+/** The most characters in a URL: 8,000 are what everybody on its way should take (RFC 9110 §4.1). */
 const MAX_URL_LENGTH = 8192;
 
-/** The largest entry, in bytes of its JSON. */
+/** The largest entry, in bytes of its JSON: the same as of an asset. */
 export const MAX_ENTRY_BYTES = 256 * 1024;
 
 /** The fields of every entry, in the order in which they are shown. */

@@ -15,7 +15,7 @@ import { disturbed, type StoredRecord, type UploadRecord, UploadRecords } from "
 
 const log = getLogger(["assets-server", "assets"]);
 
-/** How long an upload may take, and how long a finished one can be asked about. */
+/** How long an upload may take, and how long a finished one can be asked about: a client that is away for a weekend goes on. */
 const DEFAULT_EXPIRATION_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** How many uploads may be open at once: each holds a file or a multipart upload, and a record, for up to seven days. */
