@@ -110,6 +110,14 @@ for (const [pattern, options, says] of refused) {
   });
 }
 
+Deno.test("$regex takes patterns of about 2,000 instructions, and no larger ones", () => {
+  assertEquals(matches("x".repeat(1990), "", "x".repeat(1990)), true);
+  assertStringIncludes(
+    assertThrows(() => matches("x".repeat(2001), "", ""), ServiceError).message,
+    "too large",
+  );
+});
+
 Deno.test("$regex bounds the patterns of a filter together", () => {
   const filter = { $or: Array.from({ length: 10 }, (_, i) => ({ a: { $regex: `${i}{300}` } })) };
   assertStringIncludes(assertThrows(() => compileFilter(filter), ServiceError).message, "too large");

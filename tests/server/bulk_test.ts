@@ -105,6 +105,11 @@ Deno.test("Bulk: the limits of 1 MiB hold for each line, of 256 KiB for each ass
     4,
     "",
   ]]);
+  // What is too long is not looked at, what is not is no JSON.
+  assertEquals(codes(await bulk(server, `${"x".repeat(2 ** 20)}\n${"x".repeat(2 ** 20 + 1)}\n`)), [
+    [1, "invalid_json"],
+    [2, "too_large"],
+  ]);
   // Many MiB in one line are passed over.
   assertEquals(codes(await bulk(server, `${"x".repeat(20 * 2 ** 20)}\n${JSON.stringify(body("e"))}`)), [
     [1, "too_large"],
