@@ -145,7 +145,7 @@ function growingPile(chunkBytes: number): { body: ReadableStream<Uint8Array>; pi
   let reads = 0;
   let largestBytes = 0;
   let pileBytes = 0;
-  const body = new ReadableStream<Uint8Array>({
+  const source: UnderlyingByteSource = {
     type: "bytes",
     pull(controller) {
       const request = controller.byobRequest;
@@ -155,8 +155,8 @@ function growingPile(chunkBytes: number): { body: ReadableStream<Uint8Array>; pi
       pileBytes += largestBytes - givenBytes;
       request?.respond(givenBytes);
     },
-  });
-  return { body, pileBytes: () => pileBytes };
+  };
+  return { body: new ReadableStream(source), pileBytes: () => pileBytes };
 }
 
 const PILES: [what: string, chunkBytes: number, mostBytes: number][] = [

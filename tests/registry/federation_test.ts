@@ -1,10 +1,11 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { compileFilter } from "../../src/collection/filter.ts";
 import { asJsonObject } from "../../src/collection/json.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { Federation } from "../../src/registry/federation.ts";
 import { GuardedClient } from "../../src/registry/guarded_client.ts";
 import { RegistryService } from "../../src/registry/service.ts";
+import { listAt } from "../server/client.ts";
 import { fakeAsset, ndjson, startFakeDb } from "../server/federation_fixture.ts";
 
 /** A federation of so many Assets DBs, all at one URL. */
@@ -38,8 +39,7 @@ async function federationOf(count: number, url: string, options: { maxOpenSource
 
 Deno.test("Federation.search() asks 500 sources, and says of each further one that it was skipped", async () => {
   await using federation = await federationOf(502, "http://127.0.0.1:9");
-  const { sources } = (await federation.search()).trailer();
-  assert(Array.isArray(sources));
+  const sources = listAt((await federation.search()).trailer(), "sources");
   const skipped = sources.map(asJsonObject).filter(({ status }) => status === "skipped");
   assertEquals([sources.length, skipped.length], [502, 2]);
   for (const { error } of skipped) assertEquals(error, "A search asks 500 at most.");
