@@ -1,4 +1,4 @@
-/** `tests/limits.md` is about every limit that `SECURITY.md` promises, and what it refers to is there. */
+/** What the lists beside this file name is there: the tests of the contract, and the limits of `SECURITY.md` with theirs. */
 import { assert, assertEquals } from "@std/assert";
 import { type Setting, SETTINGS } from "../src/cli/settings.ts";
 
@@ -53,4 +53,32 @@ Deno.test("Every test in the list of limits is there, under that name", async ()
   const isNamed = (source: string, name: string) =>
     [`"${name}"`, `\`${name}\``].some((literal) => source.includes(literal));
   assertEquals(await dangling(referencesOf(2), isNamed), []);
+});
+
+/** All sources of tests, one text each. */
+async function sourcesBelow(folder: URL): Promise<string[]> {
+  const found = await Array.fromAsync(Deno.readDir(folder), async ({ name, isDirectory }) => {
+    if (isDirectory) return await sourcesBelow(new URL(`${name}/`, folder));
+    return name.endsWith(".ts") ? [await Deno.readTextFile(new URL(name, folder))] : [];
+  });
+  return found.flat();
+}
+
+/** The literal of a test's name in its source; an ellipsis stands for anything. */
+function nameLiteral(name: string): RegExp {
+  const parts = name.replace(/^Registry: /, "").split("…").map((part) => RegExp.escape(part));
+  return new RegExp(`["\`]${parts.join(".*?")}${name.endsWith("…") ? "" : '["`]'}`);
+}
+
+Deno.test("Every test that the list of the contract names is there", async () => {
+  const sources = await sourcesBelow(new URL("tests/", ROOT));
+  const text = await Deno.readTextFile(new URL("tests/contract_coverage.md", ROOT));
+  const named = text.split("\n").filter((line) => line.startsWith("|")).flatMap((row) => {
+    const [, ...tests] = row.slice(1, -1).split(" | ");
+    return [...tests.join(" | ").matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+  });
+  // What is no name of a test is a folder, a task, or what all tests call.
+  const names = named.filter((name) => !/^(?:tests\/|deno task |\w+$)/.test(name));
+  assert(names.length > 200, "the tables were not found");
+  assertEquals(names.filter((name) => !sources.some((source) => nameLiteral(name).test(source))), []);
 });
