@@ -78,11 +78,15 @@ export function valuesAt(path: string): PostingRange[] {
   return types.map((type) => ({ path, type }));
 }
 
-/** Null or missing. Where an array of objects is on the way, one of them may lack the field while another has it. */
-export function missing(path: string): Plan {
-  const parts = path.split(".");
-  const arrays = parts.slice(1).map((_, n): PostingRange => ({
-    path: parts.slice(0, n + 1).join("."),
+/**
+ * Null or missing. Where an array of objects is on the way, one of them may lack the field while another has it.
+ *
+ * @param isFlat whether no document has an array at a path or on the way to it
+ */
+export function missing(path: string, isFlat: (path: string) => boolean): Plan {
+  const ways = path.split(".").slice(0, -1).map((_, n, parts) => parts.slice(0, n + 1).join("."));
+  const arrays = ways.filter((way) => !isFlat(way)).map((path): PostingRange => ({
+    path,
     type: POSTING.array,
   }));
   const plans: Plan[] = [

@@ -138,7 +138,7 @@ class Planner {
       case "string":
         return this.#equalString(path, value);
     }
-    if (value === null) return isElement ? anything : missing(path);
+    if (value === null) return isElement ? anything : missing(path, this.#context.isFlat);
     return inexact(Array.isArray(value) ? this.#equalArray(path, value) : this.#equalObject(path, value));
   }
 
@@ -207,7 +207,7 @@ class Planner {
     }
     if (value === null) {
       if (isOpen) return ranges([], true);
-      return isElement ? anything : missing(path);
+      return isElement ? anything : missing(path, this.#context.isFlat);
     }
     return ranges([{ path, type: Array.isArray(value) ? POSTING.array : POSTING.object }], false);
   }

@@ -12,6 +12,7 @@ import { type ViewChange, ViewWriter } from "../../src/collection/view/view_writ
 
 /** Bounds so small that a few documents are many. */
 export const TINY: StrategyLimits = {
+  fewPostings: 1,
   smallSet: 3,
   largeSet: 6,
   mergedKeys: 2,

@@ -67,6 +67,22 @@ export class IndexReader {
     return Number(this.cell(`SELECT count(*) FROM (${some})`, ...where.values, most));
   }
 
+  /** The different values in the range, whatever its test says; undefined if there are more than `most`. One look for each. */
+  values(range: PostingRange, most: number): (string | number)[] | undefined {
+    const all = this.where(range);
+    // The bound below would have SQLite begin at it again.
+    const above = this.where({ ...range, low: undefined });
+    if (!all || !above) return [];
+    const sql = `WITH RECURSIVE found (value) AS (
+        SELECT * FROM (SELECT value FROM posting WHERE ${all.text} ORDER BY value LIMIT 1)
+        UNION ALL
+        SELECT (SELECT value FROM posting WHERE ${above.text} AND value > found.value ORDER BY value LIMIT 1)
+        FROM found WHERE found.value IS NOT NULL LIMIT ?
+      ) SELECT value FROM found WHERE value IS NOT NULL`;
+    const values = this.rows(sql, ...all.values, ...above.values, most + 1).flatMap(([value]) => value ?? []);
+    return values.length > most ? undefined : values;
+  }
+
   /** Whether any document has a posting of this path and type. */
   has(path: string, type: PostingType): boolean {
     return this.count({ path, type }, 1) > 0;

@@ -30,7 +30,10 @@ export type Source =
   /** Documents by their numbers, in order. */
   | { kind: "list"; ords: Float64Array };
 
-const DOCUMENT = "d.ord, d.id, d.json";
+/** So many postings of several keys are put in order at once. More would take longer than windows that turn out small. */
+const MAX_MERGED = 2048;
+
+const DOCUMENT = "doc.ord, doc.id, doc.json";
 
 /**
  * Rows behind a number, of about `size` documents of the source.
@@ -70,13 +73,13 @@ export function countWindow(
 
 /** The documents of these numbers that satisfy the condition, in the order of the numbers. */
 export function readListed(index: IndexReader, ords: readonly number[], narrow: Sql): Row[] {
-  const sql =
-    `SELECT ${DOCUMENT} FROM json_each(?) j CROSS JOIN doc d ON d.ord = j.value WHERE ${narrow.text}`;
+  const sql = `SELECT ${DOCUMENT} FROM (SELECT value AS ord FROM json_each(?)) d
+    CROSS JOIN doc ON doc.ord = d.ord WHERE ${narrow.text}`;
   return index.rows(sql, JSON.stringify(ords), ...narrow.values).map(toRow);
 }
 
 /** The last number of a window; `Infinity` if nothing of the source lies behind it. */
-function endOfWindow(index: IndexReader, source: Source, after: number, size: number): number {
+export function endOfWindow(index: IndexReader, source: Source, after: number, size: number): number {
   switch (source.kind) {
     case "documents": {
       const last = index.cell(
@@ -88,23 +91,36 @@ function endOfWindow(index: IndexReader, source: Source, after: number, size: nu
     }
     case "list":
       return source.ords[firstAbove(source.ords, after) + size - 1] ?? Infinity;
-    case "postings": {
-      const each = Math.max(1, Math.ceil(size / source.keys.length));
-      const ends = source.keys.map(({ text, values }) => {
-        const sql = `SELECT ord FROM posting WHERE ${text} AND ord > ? ORDER BY ord LIMIT 1 OFFSET ?`;
-        return Number(index.cell(sql, ...values, after, each - 1) ?? Infinity);
-      });
-      return Math.min(Infinity, ...ends);
-    }
+    case "postings":
+      return endAmong(index, source.keys, after, size);
   }
+}
+
+function endAmong(index: IndexReader, keys: readonly Sql[], after: number, size: number): number {
+  if (keys.length > 1 && keys.length * size <= MAX_MERGED) {
+    const each = keys.map(({ text }) =>
+      `SELECT * FROM (SELECT ord FROM posting WHERE ${text} AND ord > ? ORDER BY ord LIMIT ?)`
+    );
+    const values = keys.flatMap((key): Cell[] => [...key.values, after, size]);
+    const sql = `${each.join(" UNION ")} ORDER BY ord LIMIT 1 OFFSET ?`;
+    return Number(index.cell(sql, ...values, size - 1) ?? Infinity);
+  }
+  const each = Math.max(1, Math.ceil(size / keys.length));
+  const ends = keys.map(({ text, values }) => {
+    const sql = `SELECT ord FROM posting WHERE ${text} AND ord > ? ORDER BY ord LIMIT 1 OFFSET ?`;
+    return Number(index.cell(sql, ...values, after, each - 1) ?? Infinity);
+  });
+  return Math.min(Infinity, ...ends);
 }
 
 function readRows(index: IndexReader, source: Source, narrow: Sql, after: number, upTo: number): Row[] {
   if (source.kind === "list") return readListed(index, listed(source, after, upTo), narrow);
   const { text, values } = ordsOf(source, after, upTo);
-  const from = source.kind === "documents" ? "doc d" : `(${text}) p CROSS JOIN doc d ON d.ord = p.ord`;
-  const within = source.kind === "documents" ? "d.ord > ? AND d.ord <= ? AND " : "";
-  const sql = `SELECT ${DOCUMENT} FROM ${from} WHERE ${within}${narrow.text} ORDER BY d.ord`;
+  // What is asked of a document is asked of its number, before the document itself is looked up.
+  const sql = source.kind === "documents"
+    ? `SELECT d.ord, d.id, d.json FROM doc d WHERE d.ord > ? AND d.ord <= ? AND ${narrow.text} ORDER BY d.ord`
+    : `SELECT ${DOCUMENT} FROM (${text}) d CROSS JOIN doc ON doc.ord = d.ord
+       WHERE ${narrow.text} ORDER BY d.ord`;
   return index.rows(sql, ...values, ...narrow.values).map(toRow);
 }
 
@@ -135,7 +151,7 @@ function listed({ ords }: { ords: Float64Array }, after: number, upTo: number): 
 function readPartial(index: IndexReader, after: number, upTo: number): Row[] {
   const where = index.where({ path: "", type: POSTING.partial });
   if (!where) return [];
-  const sql = `SELECT ${DOCUMENT} FROM posting p CROSS JOIN doc d ON d.ord = p.ord
+  const sql = `SELECT ${DOCUMENT} FROM posting p CROSS JOIN doc ON doc.ord = p.ord
     WHERE p.kind = ? AND p.ord > ? AND p.ord <= ? ORDER BY p.ord`;
   return index.rows(sql, ...where.values, after, upTo).map((cells) => ({ ...toRow(cells), isPartial: true }));
 }

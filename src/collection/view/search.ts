@@ -20,8 +20,9 @@ import { type BaseUrls, resolveText } from "./shown_text.ts";
 import { canWalk, walkSorted } from "./sorted_walk.ts";
 import {
   chooseStrategy,
+  conditionOf,
   isWorthChanging,
-  narrowing,
+  NO_CONDITION,
   type Strategy,
   STRATEGY_LIMITS,
   type StrategyLimits,
@@ -77,6 +78,9 @@ const LIGHT_CANDIDATES = 2000;
 /** Where one document can take long, a step ends after so much time. */
 const SLOW_STEP_MS = 10;
 
+/** To ask the index about so many documents takes about as long as to read one and try the filter on it. */
+const LOOKS_PER_DOCUMENT = 4;
+
 /** How many documents of a sorted answer are read at once. */
 const FETCH_BATCH = 50;
 
@@ -104,8 +108,21 @@ export class Search {
     const wanted = request.sort ? Infinity : request.limit;
     this.#strategy = chooseStrategy(this.#plan, index, wanted, limits);
     const { sort, limit, liveField } = request;
-    this.#walks = sort !== undefined && this.#strategy.candidates === Infinity &&
-      canWalk(index, { sort, limit }, liveField);
+    this.#walks = sort !== undefined && this.#isLessToWalk() && canWalk(index, { sort, limit }, liveField);
+  }
+
+  /** Whether to go through the documents in the order of the sort is less work than to put the candidates in order. */
+  #isLessToWalk(): boolean {
+    const { candidates } = this.#strategy;
+    if (candidates === Infinity) return true;
+    if (candidates <= this.#limits.fewPostings) return false;
+    return (this.#request.limit + 1) * this.#index.documents() / candidates < this.#walkMost();
+  }
+
+  /** So many documents may be walked through before it is less work to put the candidates in order. */
+  #walkMost(): number {
+    const { candidates } = this.#strategy;
+    return this.#asked().sql === NO_CONDITION ? candidates : candidates * LOOKS_PER_DOCUMENT;
   }
 
   /** Whether the query is better run on a thread of its own from the start. */
@@ -123,9 +140,24 @@ export class Search {
   *run(): Generator<Step> {
     const { sort } = this.#request;
     if (!sort) yield* this.#oldestFirst();
-    else if (this.#walks) {
-      yield* walkSorted(this.#index, { ...this.#request, sort }, (ords) => this.#amongThese(ords));
-    } else yield* this.#sorted(sort);
+    else if (this.#walks) yield* this.#walked(sort);
+    else yield* this.#sorted(sort, this.#request);
+  }
+
+  /** The matches in the order asked for, out of the index. Should they come late in it, the candidates are put in order. */
+  *#walked(sort: Sort): Generator<Step> {
+    const most = this.#walkMost();
+    let { cursor, limit } = this.#request;
+    for (const step of walkSorted(this.#index, { cursor, limit, sort }, (ords) => this.#amongThese(ords))) {
+      yield step;
+      if (step === "long") continue;
+      const last = step.at(-1);
+      if (last) cursor = { id: last.id, keys: last.keys, sort: sort.text };
+      limit -= step.length;
+      if (limit < 0 || this.#candidates <= most) continue;
+      yield* this.#sorted(sort, { cursor, limit });
+      return;
+    }
   }
 
   /** Counts the matches, whatever the limit and the cursor. */
@@ -202,7 +234,7 @@ export class Search {
     let looked = 0;
     let found = 0;
     while (after < Infinity) {
-      const most = strategy.exact ? Math.max(1, Math.min(size, wanted - found)) : size;
+      const most = strategy.exact ? Math.min(size, expectedFor(wanted - found, { looked, found })) : size;
       const window = readWindow(this.#index, source, strategy.narrow, after, most);
       after = window.upTo;
       looked += most;
@@ -244,8 +276,7 @@ export class Search {
   }
 
   /** The matches in the order asked for. Holds what they are sorted by while it searches, not the documents. */
-  *#sorted(sort: Sort): Generator<Step> {
-    const { cursor, limit } = this.#request;
+  *#sorted(sort: Sort, { cursor, limit }: Pick<SearchRequest, "cursor" | "limit">): Generator<Step> {
     const compare = (a: Position, b: Position) => sort.compare(a.keys, b.keys) || compareIds(a.id, b.id);
     const kept = smallest<Position>(limit + 1, compare);
     for (const rows of this.#matchingRows(0, Infinity)) {
@@ -258,7 +289,7 @@ export class Search {
     const positions = kept.take();
     for (let first = 0; first < positions.length; first += FETCH_BATCH) {
       const batch = positions.slice(first, first + FETCH_BATCH);
-      const rows = readListed(this.#index, batch.map(({ ord }) => ord), ALL);
+      const rows = readListed(this.#index, batch.map(({ ord }) => ord), NO_CONDITION);
       const byOrd = new Map(rows.map((row) => [row.ord, row]));
       // What was removed meanwhile is left out.
       yield batch.flatMap(({ ord, keys }) => {
@@ -279,11 +310,11 @@ export class Search {
     });
   }
 
-  #narrowing: ReturnType<typeof narrowing> | undefined;
+  #condition: ReturnType<typeof conditionOf> | undefined;
 
-  #asked(): ReturnType<typeof narrowing> {
-    this.#narrowing ??= narrowing(this.#plan.kind === "and" ? this.#plan.plans : [this.#plan], this.#index);
-    return this.#narrowing;
+  #asked(): ReturnType<typeof conditionOf> {
+    this.#condition ??= conditionOf(this.#plan, this.#index, this.#limits);
+    return this.#condition;
   }
 
   #matches(row: Row, exact: boolean): boolean {
@@ -306,6 +337,11 @@ export class Search {
 /** Documents that are counted in one step. */
 const COUNT_WINDOW = 8192;
 
+/** How many documents are to be looked at for so many more matches, if it goes on as it began. */
+function expectedFor(matches: number, { looked, found }: { looked: number; found: number }): number {
+  return looked === 0 ? matches : Math.ceil(matches * looked / found);
+}
+
 /** A window grows with the documents as long as they are small. */
 function nextSize(size: number, rows: readonly Row[]): number {
   const text = rows.reduce((sum, { json }) => sum + json.length, 0);
@@ -319,8 +355,6 @@ interface Position {
   id: string;
   keys: SortValues;
 }
-
-const ALL = { text: "1", values: [] };
 
 /** Ids are UUIDv7, ASCII: the order of their characters is the order of their age. */
 export function compareIds(a: string, b: string): number {

@@ -6,11 +6,14 @@
  * whichever is less work for as many documents as are wanted.
  */
 import { isKey, type Plan, type PostingRange } from "../plan.ts";
+import { byValues } from "./few_values.ts";
 import type { IndexReader, Sql } from "./index_reader.ts";
-import type { Source } from "./scan.ts";
+import { endOfWindow, type Source } from "./scan.ts";
 
 /** Bounds of the choice; tests choose smaller ones to have every way taken. */
 export interface StrategyLimits {
+  /** Where a set of up to so many postings leads, nothing is asked of the others that takes a look at the index to find out. */
+  fewPostings: number;
   /** A set of up to so many postings leads, whatever the others are. Most are counted no further. */
   smallSet: number;
   /** The postings of a set that is not small are counted up to here, where that decides something. */
@@ -25,6 +28,7 @@ export interface StrategyLimits {
 
 /** Measured: to count takes 30 ns a posting, so 3 ms at most. */
 export const STRATEGY_LIMITS: StrategyLimits = {
+  fewPostings: 2000,
   smallSet: 10_000,
   largeSet: 100_000,
   mergedKeys: 50,
@@ -51,7 +55,8 @@ export interface Strategy {
   instead?: { strategy: Strategy; postings: number };
 }
 
-const NO_CONDITION: Sql = { text: "1", values: [] };
+/** Asks nothing of a document. */
+export const NO_CONDITION: Sql = { text: "1", values: [] };
 
 /**
  * Chooses how to run a plan. Counts `smallSet` postings of each of its sets at most, and `largeSet` of one of them.
@@ -64,27 +69,27 @@ export function chooseStrategy(
   wanted: number,
   limits = STRATEGY_LIMITS,
 ): Strategy {
-  const parts = plan.kind === "and" ? plan.plans : [plan];
-  const counted = parts.map((part) => ({ part, documents: count(part, index, limits.smallSet + 1) }));
-  counted.sort(byDocuments);
-  const ledBy = (lead: Plan, source: Strategy["source"], candidates: number): Strategy => {
-    const rest = narrowing(parts.filter((part) => part !== lead), index);
-    const exact = plan.exact && rest.isWhole && isListedExactly(lead);
-    return { source, narrow: rest.sql, exact, candidates, leads: describe(lead, candidates) };
+  const parts = partsOf(plan, index, wanted, limits);
+  const ledBy = (lead: Part, source: Strategy["source"], candidates: number): Strategy => {
+    const rest = narrowing(parts.filter((part) => part !== lead).map(({ plan }) => plan), index);
+    const exact = plan.exact && rest.isWhole && isListedExactly(lead.plan);
+    return { source, narrow: rest.sql, exact, candidates, leads: describe(lead.asked, candidates) };
   };
-  const [least] = counted;
+  const [least] = parts;
   if (least && least.documents <= limits.smallSet) {
-    const keys = keysOf(least.part, index, limits.mergedKeys);
+    const keys = keysOf(least.plan, index, limits.mergedKeys);
     const source: Strategy["source"] = keys
       ? { kind: "postings", keys }
-      : { kind: "set", ranges: rangesOf(least.part, index, limits.smallSet) };
-    return ledBy(least.part, source, least.documents);
+      : { kind: "set", ranges: rangesOf(least.plan, index, limits.smallSet) };
+    return ledBy(least, source, least.documents);
   }
-  for (const { part } of counted) {
-    const keys = keysOf(part, index, limits.mergedKeys);
-    if (keys) return ledBy(part, { kind: "postings", keys }, Infinity);
-  }
-  const rest = narrowing(parts, index);
+  const keyed = parts.flatMap((part) => {
+    const keys = keysOf(part.plan, index, limits.mergedKeys);
+    return keys ? { part, source: { kind: "postings", keys } as const } : [];
+  });
+  const [first] = keyed.length > 1 ? rarestFirst(keyed, index, limits) : keyed;
+  if (first) return ledBy(first.part, first.source, Infinity);
+  const rest = narrowing(parts.map(({ plan }) => plan), index);
   const all: Strategy = {
     source: { kind: "documents" },
     narrow: rest.sql,
@@ -92,18 +97,63 @@ export function chooseStrategy(
     candidates: Infinity,
     leads: "every document, by age",
   };
-  const listable = counted.find(({ part }) => part.kind === "ranges")?.part;
-  if (listable?.kind !== "ranges") return all;
-  const set = ledBy(listable, { kind: "set", ranges: listable.ranges }, Infinity);
+  const listable = parts.find(({ plan }) => plan.kind === "ranges");
+  if (listable?.plan.kind !== "ranges") return all;
+  const { ranges } = listable.plan;
+  const set = ledBy(listable, { kind: "set", ranges }, Infinity);
   if (wanted === Infinity) return set;
-  const postings = count(listable, index, limits.largeSet);
-  const isOpen = listable.ranges.some(({ test }) => test) || postings >= limits.largeSet;
+  const postings = count(listable.plan, index, limits.largeSet);
+  const isOpen = ranges.some(({ test }) => test) || postings >= limits.largeSet;
   // How many pass a test is not known; a look at some documents will tell.
   const looked = isOpen ? 0 : wanted * index.documents() / postings;
   return postings < looked * POSTINGS_PER_DOCUMENT ? set : {
     ...all,
     instead: { strategy: set, postings: isOpen ? Math.max(postings, index.documents()) : postings },
   };
+}
+
+/** One of the sets whose intersection a plan is. */
+interface Part {
+  /** As the filter says it. */
+  asked: Plan;
+  /** The same set, value by value where that is known. */
+  plan: Plan;
+  /** How many documents it has, counted up to a little above `smallSet`. */
+  documents: number;
+}
+
+/** The sets of a plan, the smallest first. */
+function partsOf(plan: Plan, index: IndexReader, wanted: number, limits: StrategyLimits): Part[] {
+  const few = limits.fewPostings + 1;
+  const parts = conjuncts(plan).map((plan): Part => ({
+    asked: plan,
+    plan,
+    documents: count(plan, index, few),
+  }));
+  if (parts.every(({ documents }) => documents >= few)) {
+    for (const part of parts) {
+      part.plan = byValues(part.asked, index, limits.mergedKeys);
+      // The first documents of keys are found without knowing how many there are.
+      const isFound = wanted < Infinity && keysOf(part.plan, index, limits.mergedKeys) !== undefined;
+      part.documents = isFound ? Infinity : count(part.plan, index, limits.smallSet + 1);
+    }
+  }
+  return parts.sort(byDocuments);
+}
+
+/** Sets of keys, first the one whose first documents reach farthest: it has the fewest, where a page begins. */
+function rarestFirst<T extends { source: Source }>(
+  keyed: readonly T[],
+  index: IndexReader,
+  limits: StrategyLimits,
+): T[] {
+  const ends = keyed.map((one) => ({ one, end: endOfWindow(index, one.source, 0, limits.lookFirst) }));
+  return ends.sort((a, b) => b.end === a.end ? 0 : b.end - a.end).map(({ one }) => one);
+}
+
+/** The sets whose intersection a plan is. */
+function conjuncts(plan: Plan): Plan[] {
+  return plan.kind === "and" ? plan.plans : [plan];
 }
 
 /** Whether another way is less work than to go on: by the matches among the documents that were looked at. */
@@ -171,11 +221,20 @@ function byDocuments(a: { documents: number }, b: { documents: number }): number
   return a.documents < b.documents ? -1 : a.documents > b.documents ? 1 : 0;
 }
 
+/** What SQL can ask of any document, and whether that is all that a plan asks. */
+export function conditionOf(
+  plan: Plan,
+  index: IndexReader,
+  limits: StrategyLimits,
+): { sql: Sql; isWhole: boolean } {
+  return narrowing(conjuncts(byValues(plan, index, limits.mergedKeys)), index);
+}
+
 /** How many keys SQL is asked about for one document. */
 const MAX_ASKED_KEYS = 16;
 
 /** What SQL can ask of a document `d`, and whether that is all there is to ask. */
-export function narrowing(plans: readonly Plan[], index: IndexReader): { sql: Sql; isWhole: boolean } {
+function narrowing(plans: readonly Plan[], index: IndexReader): { sql: Sql; isWhole: boolean } {
   const asked = plans.map((plan) => condition(plan, index));
   const known = asked.filter((sql) => sql !== undefined);
   if (known.length === 0) return { sql: NO_CONDITION, isWhole: asked.length === 0 };
