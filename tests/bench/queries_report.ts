@@ -6,10 +6,10 @@ import type { Bar, GroupReport } from "./report.ts";
 /** One shape, measured. */
 export interface ShapeResult {
   shape: Shape;
-  /** How many documents match its first query; `undefined` if it was refused. */
+  /** How many documents match its first query; `undefined` if it was not answered. */
   hits: number | undefined;
   times: Times;
-  /** Why it was refused. */
+  /** Why not. */
   refusal?: string;
 }
 
@@ -68,7 +68,7 @@ export function shapesReport({ count, results, least, ferret, bars }: {
 
 function ferretCells(result: ShapeResult | undefined, hits: number | undefined): string[] {
   if (!result) return ["", ""];
-  if (result.hits === undefined) return ["refused", result.refusal ?? ""];
+  if (result.hits === undefined) return ["", result.refusal ?? ""];
   const same = result.hits === hits ? "same" : `${result.hits}, NOT the same`;
   return [ms(percentile(result.times, 0.5)), same];
 }
