@@ -31,9 +31,11 @@ export interface Reached {
 
 /** How many postings one statement inserts: measured, many take half of the time of one by one; more than these gain nothing. */
 const ROWS_PER_INSERT = 64;
+/** Kind, value, document. */
+const ROW_CELLS = 3;
 
-/** A value of a posting and the document that has it. */
-type ValueAt = readonly [value: string | number, ord: number];
+/** The documents that have each value. */
+type Holders = Map<string | number, number[]>;
 
 /** How many paths are remembered; those beyond are looked up. */
 const MAX_KNOWN_PATHS = 10_000;
@@ -51,7 +53,9 @@ export class ViewWriter {
   /** By how much the documents of each path have grown in the transaction. */
   readonly #grown = new Map<number, number>();
   /** Postings that are still to be inserted, by their kinds, before anything is removed and at the end of a transaction. */
-  readonly #added = new Map<number, ValueAt[]>();
+  readonly #added = new Map<number, Holders>();
+  /** What one statement inserts: filled again and again. */
+  readonly #cells: (string | number)[] = Array(ROWS_PER_INSERT * ROW_CELLS).fill(0);
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -202,28 +206,33 @@ export class ViewWriter {
 
   #addPosting([path, type, value]: Posting, ord: number): void {
     const kind = kindOf(this.#pathId(path), type);
-    const added = this.#added.get(kind);
-    if (added) added.push([value, ord]);
-    else this.#added.set(kind, [[value, ord]]);
+    let holders = this.#added.get(kind);
+    if (!holders) this.#added.set(kind, holders = new Map());
+    const ords = holders.get(value);
+    if (!ords) holders.set(value, [ord]);
+    else if (ords[ords.length - 1] !== ord) ords.push(ord);
   }
 
   /** In the order of the table, so that neighbours meet in one of its pages. */
   #insertAdded(): void {
-    const groups = [...this.#added].sort(([a], [b]) => a - b);
+    const kinds = [...this.#added].sort(([a], [b]) => a - b);
     this.#added.clear();
-    const row = 3;
-    const cells: (string | number)[] = [];
-    for (const [kind, values] of groups) {
-      for (const [value, ord] of values.sort(compareValues)) {
-        cells.push(kind, value, ord);
-        if (cells.length < ROWS_PER_INSERT * row) continue;
-        this.#statements.insertPostings.run(...cells);
-        cells.length = 0;
+    const { insertPosting, insertPostings } = this.#statements;
+    const cells = this.#cells;
+    let filled = 0;
+    for (const [kind, holders] of kinds) {
+      for (const [value, ords] of [...holders].sort(compareValues)) {
+        for (const ord of ords) {
+          cells[filled++] = kind;
+          cells[filled++] = value;
+          cells[filled++] = ord;
+          if (filled < cells.length) continue;
+          insertPostings.run(...cells);
+          filled = 0;
+        }
       }
     }
-    for (let at = 0; at < cells.length; at += row) {
-      this.#statements.insertPosting.run(...cells.slice(at, at + row));
-    }
+    for (let at = 0; at < filled; at += ROW_CELLS) insertPosting.run(...cells.slice(at, at + ROW_CELLS));
   }
 
   #removePosting([path, type, value]: Posting, ord: number): void {
@@ -276,8 +285,8 @@ export class ViewWriter {
 }
 
 /** About the order of the table: strings by UTF-16, which is enough to bring neighbours together. */
-function compareValues([a, ord]: ValueAt, [b, other]: ValueAt): number {
-  return a === b ? ord - other : a < b ? -1 : 1;
+function compareValues([a]: [string | number, number[]], [b]: [string | number, number[]]): number {
+  return a < b ? -1 : 1;
 }
 
 function prepare(db: DatabaseSync): Record<StatementName, StatementSync> {
