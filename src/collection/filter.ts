@@ -18,7 +18,7 @@ import { Query } from "mingo/query";
 import type { Options } from "mingo/types";
 import type { CheckedExpression, CheckedQuery, Condition } from "./checked_query.ts";
 import { checkFilter } from "./filter_syntax.ts";
-import { isJsonObject, type JsonObject } from "./json.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type DocumentTest, fieldTest } from "./operators/conditions.ts";
 import { compileExpression, type Evaluate, isTruthy } from "./operators/expression.ts";
 import { failed } from "./operators/expression_value.ts";
@@ -34,6 +34,8 @@ export interface Filter {
   readonly query: CheckedQuery;
   /** Whether one document can take the filter long: it has a `$regex` or an `$expr`. */
   readonly isSlow: boolean;
+  /** Whether it has so many values that to plan a query takes long: each of them is looked up. */
+  readonly isLarge: boolean;
   /**
    * Whether `document` matches. Never throws.
    *
@@ -56,11 +58,20 @@ export function compileFilter(input: unknown): Filter {
     source,
     query,
     isSlow: /"\$(?:regex|expr)"/.test(JSON.stringify(source)),
+    isLarge: countValues(source) > FEW_VALUES,
     test(document) {
       failure.hasOccurred = false;
       return matches(document) && !failure.hasOccurred;
     },
   };
+}
+
+/** Measured: to look one up takes 20 to 50 µs. */
+const FEW_VALUES = 200;
+
+function countValues(json: Json): number {
+  if (typeof json !== "object" || json === null) return 1;
+  return Object.values(json).reduce<number>((sum, inner) => sum + countValues(inner), 1);
 }
 
 /** Set when an expression fails at the document under test. */

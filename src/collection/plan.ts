@@ -121,24 +121,46 @@ export function either(plans: Plan[]): Plan {
     return plans.some((plan) => plan === everything) ? everything : anything;
   }
   const flat = plans.flatMap((plan) => plan.kind === "or" ? plan.plans : [plan]);
-  const lists = flat.flatMap((plan) => plan.kind === "ranges" ? plan.ranges : []);
+  const lists = distinct(flat.flatMap((plan) => plan.kind === "ranges" ? plan.ranges : []));
   const others = flat.filter((plan) => plan.kind !== "ranges");
   if (others.length === 0) return ranges(lists, exact);
   return { kind: "or", plans: lists.length === 0 ? others : [ranges(lists, exact), ...others], exact };
 }
 
-/** The intersection. Two bounds of one path become one range where they must hold for one value. */
+/**
+ * The intersection. Two bounds of one path become one range where they must hold for one value. Clauses come by the thousand, so
+ * no two of them are compared, and of a path it is asked once whether it may be merged, which asks the index.
+ */
 export function merged(plans: Plan[], mayMerge: (path: string) => boolean): Plan {
   const exact = plans.every((plan) => plan.exact);
   const flat = plans.flatMap((plan) => plan.kind === "and" ? plan.plans : [plan]).filter(({ kind }) =>
     kind !== "all"
   );
   const kept: Plan[] = [];
+  const seen = new Set<string>();
+  /** Where ranges stand that others of the same path and type may meet. */
+  const places = new Map<string, { at: number; mayMeet: () => boolean }>();
   for (const plan of flat) {
-    const at = kept.findIndex((other) => canMeet(other, plan, mayMerge));
-    const other = kept[at];
-    if (other?.kind === "ranges" && plan.kind === "ranges") kept[at] = meet(other, plan);
-    else kept.push(plan);
+    const range = onlyRange(plan);
+    if (range) {
+      const name = nameOf(range);
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const key = `${range.type} ${range.path}`;
+      const place = places.get(key);
+      const other = place?.mayMeet() ? kept[place.at] : undefined;
+      if (place && other?.kind === "ranges" && plan.kind === "ranges") {
+        kept[place.at] = meet(other, plan);
+        continue;
+      }
+      if (!place) {
+        places.set(key, {
+          at: kept.length,
+          mayMeet: once(() => hasOrder(range) && mayMerge(range.path)),
+        });
+      }
+    }
+    kept.push(plan);
   }
   const [only] = kept;
   if (only === undefined) return exact ? everything : anything;
@@ -146,15 +168,32 @@ export function merged(plans: Plan[], mayMerge: (path: string) => boolean): Plan
   return { kind: "and", plans: kept, exact };
 }
 
-function canMeet(a: Plan, b: Plan, mayMerge: (path: string) => boolean): boolean {
-  if (a.kind !== "ranges" || b.kind !== "ranges" || a.ranges.length !== 1 || b.ranges.length !== 1) {
-    return false;
-  }
-  const [one] = a.ranges;
-  const [other] = b.ranges;
-  return one !== undefined && other !== undefined && one.path === other.path && one.type === other.type &&
-    one.test === undefined && other.test === undefined &&
-    (one.type === POSTING.number || one.type === POSTING.string) && mayMerge(one.path);
+/** The range of a set that has no other, and no test. */
+function onlyRange(plan: Plan): PostingRange | undefined {
+  if (plan.kind !== "ranges" || plan.ranges.length !== 1) return undefined;
+  return plan.ranges[0]?.test ? undefined : plan.ranges[0];
+}
+
+function hasOrder({ type }: PostingRange): boolean {
+  return type === POSTING.number || type === POSTING.string;
+}
+
+/** Asks when it is first asked, and then knows. */
+function once(ask: () => boolean): () => boolean {
+  let answer: boolean | undefined;
+  return () => answer ??= ask();
+}
+
+/** The same for ranges that hold the same. */
+function nameOf({ path, type, low, high }: PostingRange): string {
+  return `${type} ${path} ${JSON.stringify([low ?? null, high ?? null])}`;
+}
+
+/** Without those that hold what another one holds. */
+function distinct(list: PostingRange[]): PostingRange[] {
+  if (list.length < 2) return list;
+  const named = new Map(list.map((range) => [range.test ? range : nameOf(range), range]));
+  return [...named.values()];
 }
 
 function meet(a: Extract<Plan, { kind: "ranges" }>, b: Extract<Plan, { kind: "ranges" }>): Plan {

@@ -115,6 +115,32 @@ Deno.test("Collection.query() refuses what is no cursor, and one of another sort
   assertThrows(() => test.things.query(ask({}, { cursor, sortBy: "-n" })), ServiceError, "sort=n");
 });
 
+for (const [name, operator, expected] of [["all", "$all", []], ["any", "$in", [0, 1]]] as const) {
+  Deno.test(`Collection.query() leaves the main thread free while it looks for ${name} of thousands of values`, async () => {
+    await using test = await openCollection();
+    await fill(test.things, [{ n: 0, tags: ["1", "2"] }, { n: 1, tags: ["7"] }]);
+    const wanted = Array.from({ length: 3000 }, (_, n) => String(n));
+    const query = test.things.query(ask({ tags: { [operator]: wanted } }));
+    // It is not even planned here.
+    assertEquals(query.explain().leads, "");
+    const values: Json[] = [];
+    for await (const { document } of query.matches) values.push(present(document.n));
+    assertEquals(values, [...expected]);
+    assertEquals(query.explain().ran_on, "query thread");
+  });
+}
+
+Deno.test("Collection.query() asks SQL about few of many conditions, and tries the documents on the rest", async () => {
+  await using test = await openCollection();
+  const fields = Object.fromEntries(Array.from({ length: 150 }, (_, n) => [`f${n}`, 1]));
+  await fill(test.things, [{ n: 0, ...fields }, { n: 1, ...fields, f149: 2 }]);
+  const query = test.things.query(ask(fields));
+  const values: Json[] = [];
+  for await (const { document } of query.matches) values.push(present(document.n));
+  assertEquals(values, [0]);
+  assertEquals(query.explain().exact, false);
+});
+
 Deno.test("Collection.query() ends with timeout when the search takes too long, not when its reader does", async () => {
   await using test = await openCollection();
   await fill(test.things, numbers(50).map((one) => ({ ...one, text: "ab".repeat(20_000) })));

@@ -230,27 +230,33 @@ export function conditionOf(
   return narrowing(conjuncts(byValues(plan, index, limits.mergedKeys)), index);
 }
 
-/** How many keys SQL is asked about for one document. */
+/** How many keys of one set SQL is asked about for one document. */
 const MAX_ASKED_KEYS = 16;
+
+/** And of all sets: SQLite plans for minutes, which nothing can stop, when there are thousands of conditions. */
+const MAX_ASKED_IN_ALL = 64;
 
 /** What SQL can ask of a document `d`, and whether that is all there is to ask. */
 function narrowing(plans: readonly Plan[], index: IndexReader): { sql: Sql; isWhole: boolean } {
-  const asked = plans.map((plan) => condition(plan, index));
+  const budget = { keys: MAX_ASKED_IN_ALL };
+  const asked = plans.map((plan) => condition(plan, index, budget));
   const known = asked.filter((sql) => sql !== undefined);
   if (known.length === 0) return { sql: NO_CONDITION, isWhole: asked.length === 0 };
   return { sql: joined(known, " AND "), isWhole: known.length === asked.length };
 }
 
-function condition(plan: Plan, index: IndexReader): Sql | undefined {
+function condition(plan: Plan, index: IndexReader, budget: { keys: number }): Sql | undefined {
   switch (plan.kind) {
     case "all":
       return plan.exact ? NO_CONDITION : undefined;
     case "not": {
-      const inner = condition(plan.plan, index);
+      const inner = condition(plan.plan, index, budget);
       return inner && { text: `NOT ${inner.text}`, values: inner.values };
     }
     case "ranges": {
-      if (plan.ranges.length > MAX_ASKED_KEYS || !plan.ranges.every(isKey)) return undefined;
+      if (plan.ranges.length > Math.min(MAX_ASKED_KEYS, budget.keys)) return undefined;
+      if (!plan.ranges.every(isKey)) return undefined;
+      budget.keys -= plan.ranges.length;
       const keys = plan.ranges.flatMap((range) => index.where(range) ?? []);
       if (keys.length === 0) return { text: "0", values: [] };
       const each = keys.map(({ text, values }): Sql => ({
@@ -261,9 +267,12 @@ function condition(plan: Plan, index: IndexReader): Sql | undefined {
     }
     case "and":
     case "or": {
-      const each = plan.plans.map((inner) => condition(inner, index));
-      const known = each.filter((sql) => sql !== undefined);
-      if (known.length < each.length) return undefined;
+      const known: Sql[] = [];
+      for (const inner of plan.plans) {
+        const sql = condition(inner, index, budget);
+        if (!sql) return undefined;
+        known.push(sql);
+      }
       return joined(known, plan.kind === "and" ? " AND " : " OR ");
     }
   }

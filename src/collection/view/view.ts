@@ -15,7 +15,7 @@ import { type CachedRow, RowCache } from "./row_cache.ts";
 import { openForReading } from "./schema.ts";
 import { type Explanation, type Found, Search } from "./search.ts";
 import { type BaseUrls, forIndex, liveServerOf, resolveText } from "./shown_text.ts";
-import { runOnThread, type ViewQuery } from "./view_query.ts";
+import { NOTHING, runOnThread, type ViewQuery } from "./view_query.ts";
 import type { ViewChange, ViewDocument } from "./view_writer.ts";
 
 /** What makes a view. */
@@ -215,7 +215,8 @@ function toCachedRow([id, versionstamp, hidden, json]: Cell[]): CachedRow {
 
 /** A query under way. */
 export class RunningQuery {
-  readonly #search: Search;
+  /** None of a filter that takes long even to plan. */
+  readonly #search: Search | undefined;
   readonly #options: ViewOptions;
   readonly #query: ViewQuery;
   readonly #thread: () => QueryThread;
@@ -226,6 +227,7 @@ export class RunningQuery {
     this.#options = options;
     this.#query = query;
     this.#thread = thread;
+    if (query.filter.isLarge) return;
     this.#search = new Search(index, { ...query, bases: options.bases(), liveField: options.liveField });
   }
 
@@ -233,7 +235,7 @@ export class RunningQuery {
   async *matches(): AsyncGenerator<Found[]> {
     let last: { id: string; keys: Found["keys"] } | undefined;
     let given = 0;
-    if (!this.#search.isHeavy) {
+    if (this.#search && !this.#search.isHeavy) {
       const startedAt = performance.now();
       let isWhole = true;
       for (const step of this.#search.run()) {
@@ -260,7 +262,7 @@ export class RunningQuery {
 
   /** How many documents match, whatever the limit and the cursor. */
   async count(): Promise<number> {
-    if (!this.#search.isHeavy) {
+    if (this.#search && !this.#search.isHeavy) {
       const startedAt = performance.now();
       const steps = this.#search.count();
       for (let step = steps.next();; step = steps.next()) {
@@ -279,6 +281,6 @@ export class RunningQuery {
 
   /** How it was run; at its end. */
   explain(): Explanation & { ran_on: string } {
-    return { ...this.#explanation ?? this.#search.explain(), ran_on: this.#ranOn };
+    return { ...this.#explanation ?? this.#search?.explain() ?? NOTHING, ran_on: this.#ranOn };
   }
 }

@@ -70,4 +70,5 @@ export async function* runOnThread(
   }
 }
 
-const NOTHING = { leads: "", exact: false, candidates: 0, tested: 0 };
+/** Of a query that has not run. */
+export const NOTHING = { leads: "", exact: false, candidates: 0, tested: 0 };
