@@ -29,6 +29,16 @@ const MAX_FLIGHTS_SHARED = 8;
 /** When the KV takes no group for so long, those on their way are given up: their lines may have been stored or not. */
 const GROUP_TIMEOUT_MS = 5000;
 
+/**
+ * A client of which a read gives so much sends as fast as it is read: of it alone, more is read while lines are on their way.
+ * What others send meanwhile comes with the next read. No answer should be given while a read waits: see `ANSWER_BEGINS_MS` in
+ * `bulk_route.ts`.
+ */
+const STREAMING_BYTES = 16 * 1024;
+
+/** Such a client's next bytes are waited for so long, before an answer is given nevertheless. */
+const READING_MS = 50;
+
 /** The main thread works on lines for this long before others have their turn. */
 const MAX_HOLD_MS = 10;
 
@@ -81,6 +91,8 @@ class Bulk {
   #isEnd = false;
   #failure: { line: number; error: ServiceError } | undefined;
   #reading: Promise<undefined> | undefined;
+  /** The client sends as fast as it is read, so it is not about to wait for answers. */
+  #isStreaming = false;
   #heldThreadAt = performance.now();
   /** When a group came through last. */
   #progressAt = 0;
@@ -104,6 +116,7 @@ class Bulk {
       if (awaited.length === 0) break;
       const answers = await Promise.race(awaited);
       if (answers === undefined) continue;
+      await this.#finishReading();
       this.#flights.shift();
       yield answers;
     }
@@ -210,13 +223,27 @@ class Bulk {
   }
 
   #mayRead(): boolean {
-    return this.#needsBytes && !this.#isEnd && !this.#held && !isFull(this.#group);
+    if (!this.#needsBytes || this.#isEnd || this.#held || isFull(this.#group)) return false;
+    return this.#isStreaming || this.#flights.length === 0;
+  }
+
+  /** Before an answer is given: what is read ahead has its bytes in a moment, if the client goes on as it did. */
+  async #finishReading(): Promise<void> {
+    if (!this.#reading || !this.#isStreaming) return;
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => {
+      this.#isStreaming = false;
+      resolve(undefined);
+    }, READING_MS);
+    await Promise.race([this.#reading, late]);
+    clearTimeout(timer);
   }
 
   /** Reads the next bytes. If that fails, what has not been started yet is not. */
   async #readMore(): Promise<undefined> {
     try {
       const bytes = await this.#read();
+      this.#isStreaming = bytes !== undefined && bytes.length >= STREAMING_BYTES;
       if (bytes) this.#lines.feed(bytes);
       else this.#lines.end();
       this.#isEnd = bytes === undefined;

@@ -25,10 +25,11 @@ const ANSWER_BUFFER_BYTES = 8 * 2 ** 20;
 const CHECK_TIMEOUT_MS = 4000;
 
 /**
- * Before this no byte is read, so that the answer has begun. Deno 2.9.6 wakes either who reads from a connection or who writes
- * to it when the client goes away, whoever waited last (`libs/http_h1/conn.rs`, `poll_peer_closed_with`): if it is the writer,
- * the read that is under way never ends, and the connection's descriptor is lost. After an answer that is written while the next
- * lines are waited for, nothing helps against it.
+ * So long after the answer has begun, and after each piece of it, no byte is read, so that it is written first. Deno 2.9.6 wakes
+ * either who reads from a connection or who writes to it when the client goes away, whoever waited last (`libs/http_h1/conn.rs`,
+ * `poll_peer_closed_with`): if it is the writer, the read that is under way never ends, and the connection's descriptor and half a
+ * MiB are lost. After an answer that is written while the next lines are waited for, nothing helps against it; so `bulk.ts` does
+ * that for clients alone that stop sending in the middle of a stream.
  */
 const ANSWER_BEGINS_MS = 1;
 
@@ -52,13 +53,15 @@ export async function createAssets(
   const body = new BodyReader(req.raw.body ?? new Blob([]).stream(), {
     idleTimeoutMs,
     hasLength: req.header("Content-Length") !== undefined,
+    isAnsweredMeanwhile: true,
     onBytes: countIn(context),
   });
   env.signal = req.raw.signal;
-  let hasAnswerBegun = false;
+  /** Of answers, when the last read began; none has begun before the first. */
+  let answeredBytes = -1;
   const read = async () => {
-    if (!hasAnswerBegun) await setTimeout(ANSWER_BEGINS_MS);
-    hasAnswerBegun = true;
+    if (env.bytesOut !== answeredBytes) await setTimeout(ANSWER_BEGINS_MS);
+    answeredBytes = env.bytesOut;
     return await body.read({ mayReuse: true }) ?? await endOf(env.signal);
   };
   const answers = createFromLines(service, read, ids);

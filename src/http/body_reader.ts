@@ -16,6 +16,8 @@ export interface BodyReaderOptions {
   idleTimeoutMs?: number;
   /** Whether the request says how long its body is; else it comes in HTTP chunks. */
   hasLength?: boolean;
+  /** The answer is written while the body is read: see `ChunkedBody`. */
+  isAnsweredMeanwhile?: boolean;
   /** Told of bytes as they come. */
   onBytes?: (count: number) => void;
   /** Told of what a read throws, for whoever does not hear of it from its reader. */
@@ -100,11 +102,11 @@ type Source =
   | { kind: "chunked"; reader: ChunkedBody }
   | { kind: "any"; reader: ReadableStreamDefaultReader<Uint8Array> };
 
-function sourceOf(body: ReadableStream<Uint8Array>, { hasLength }: BodyReaderOptions): Source {
+function sourceOf(body: ReadableStream<Uint8Array>, options: BodyReaderOptions): Source {
   try {
-    return hasLength
+    return options.hasLength
       ? { kind: "length", reader: body.getReader({ mode: "byob" }) }
-      : { kind: "chunked", reader: new ChunkedBody(body) };
+      : { kind: "chunked", reader: new ChunkedBody(body, options) };
   } catch {
     // It is no byte stream, so it does not come from the network.
     return { kind: "any", reader: body.getReader() };

@@ -64,10 +64,19 @@ export class ChunkedBody {
   #meanBytes = 0;
   /** What was read off a pile and is still to be given. */
   readonly #ahead: Uint8Array[] = [];
+  readonly #isAnsweredMeanwhile: boolean;
+  #hasBegun = false;
 
-  /** Throws a `TypeError` if the body is no byte stream. */
-  constructor(body: ReadableStream<Uint8Array>) {
+  /**
+   * Throws a `TypeError` if the body is no byte stream.
+   *
+   * @param options.isAnsweredMeanwhile the answer is written while the body is read. Then what a client sends that is slower than
+   * the server is given as it comes, and no further read is begun to see whether there is more: it would wait while the answer is
+   * written, and never end if the client went away then (`assets/bulk_route.ts`)
+   */
+  constructor(body: ReadableStream<Uint8Array>, { isAnsweredMeanwhile = false } = {}) {
     this.#reader = body.getReader({ mode: "byob" });
+    this.#isAnsweredMeanwhile = isAnsweredMeanwhile;
   }
 
   /**
@@ -101,12 +110,16 @@ export class ChunkedBody {
   async #gather(block: Uint8Array, { mayWait }: { mayWait: boolean }): Promise<number> {
     let filledBytes = 0;
     let heldSinceMs = performance.now();
+    // Whether the client is slower is not known at the beginning.
+    let isSlow = this.#isAnsweredMeanwhile && !this.#hasBegun;
+    this.#hasBegun = true;
     while (block.length - filledBytes >= this.#steps.sizeBytes) {
       const reading = this.#reading ??= this.#startReading();
       const state = await stateOf(reading);
       if (state === "waits") this.#pileBytes = 0;
       // A failure waits for the next call, so that nothing is lost.
       if (state !== "done" && (filledBytes > 0 || !mayWait)) break;
+      isSlow ||= this.#isAnsweredMeanwhile && state === "waits";
       const { done, value } = await reading;
       if (done) break;
       this.#reading = undefined;
@@ -118,6 +131,7 @@ export class ChunkedBody {
       const isTiny = this.#meanBytes < TINY_READ_BYTES;
       if (this.#pileBytes > (isTiny ? MAX_TINY_PILE_BYTES : MAX_PILE_BYTES)) throw tinyChunks();
       this.#steps.see(value.length);
+      if (isSlow) break;
       if (performance.now() - heldSinceMs < MAX_HOLD_MS) continue;
       await setImmediate();
       heldSinceMs = performance.now();

@@ -154,11 +154,14 @@ Deno.test("Fuzz: bytes that are no HTTP, or hardly, are never answered 5xx, and 
   await subject.assertSound();
 });
 
+const BULK_CLIENTS = 60;
+const BULK_HEAD = "POST /assets/bulk HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n";
+const BULK_LINE = '{"asset_name":"a","asset_version":{"version":"1","tag":"t"}}';
+
 /** Requests that never end, or whose answer is never read. */
 const SLOW = [
   "GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ",
   "POST /assets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
-  // With a line that is answered it would leave a descriptor: see `ANSWER_BEGINS_MS` in bulk_route.ts.
   "POST /assets/bulk HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
   "POST /upload_asset HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b\r\n",
   "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20),
@@ -184,6 +187,31 @@ Deno.test("Fuzz: clients that never end keep nobody out, and leave nothing when 
     }
   } finally {
     for (const connection of slow) connection.close();
+  }
+  await assertDescriptors(subject, before.descriptors);
+  await subject.assertSound();
+});
+
+/** What a client of a bulk creation has sent when it goes away; of the first, a line has been answered by then. */
+const BULK_BODIES = [
+  `${BULK_LINE}\n`,
+  `${BULK_LINE}\n${BULK_LINE.slice(0, 30)}`,
+  `${BULK_LINE}\n`.repeat(500),
+];
+
+Deno.test("Fuzz: clients of a bulk creation that go away while more of its lines are waited for leave no descriptor", async () => {
+  await using subject = await Subject.start("assets-db");
+  const before = await subject.holdings();
+  for (let n = 0; n < BULK_CLIENTS; n++) {
+    using connection = await connect(subject);
+    const body = BULK_BODIES[n % BULK_BODIES.length] ?? "";
+    const framing = n % 2 === 0 ? "Transfer-Encoding: chunked" : "Content-Length: 1000000";
+    const sent = n % 2 === 0 ? `${body.length.toString(16)}\r\n${body}\r\n` : body;
+    await writeAll(connection, `${BULK_HEAD}${framing}\r\n\r\n${sent}`);
+    const buffer = new Uint8Array(4096);
+    for (let seen = ""; !seen.includes('"line":1'); seen += new TextDecoder().decode(buffer)) {
+      if (await connection.read(buffer) === null) break;
+    }
   }
   await assertDescriptors(subject, before.descriptors);
   await subject.assertSound();
