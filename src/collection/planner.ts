@@ -98,7 +98,7 @@ class Planner {
       case "$eq":
         return this.#equal(path, condition.value, isElement);
       case "$in":
-        return either(condition.values.map((value) => this.#equal(path, value, isElement)));
+        return either([...new Set(condition.values)].map((value) => this.#equal(path, value, isElement)));
       case "$gt":
       case "$gte":
       case "$lt":

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { compileFilter } from "../../src/collection/filter.ts";
 import { either, key, merged, type Plan, ranges } from "../../src/collection/plan.ts";
+import { planQuery } from "../../src/collection/planner.ts";
 import { POSTING } from "../../src/collection/view/postings.ts";
 
 function holds(path: string, value: string): Plan {
@@ -42,4 +44,10 @@ Deno.test("either() keeps one of several values that are the same", () => {
     ...holds("tags", "a"),
     ranges: [key("tags", POSTING.string, "a"), key("tags", POSTING.string, "b")],
   });
+});
+
+Deno.test("planQuery() plans one of several values of $in that are the same", () => {
+  const context = { isFlat: () => true, hasLongStrings: () => false, bases: new Map() };
+  const plan = (values: (string | null)[]) => planQuery(compileFilter({ a: { $in: values } }).query, context);
+  assertEquals(plan([null, "x", null, "x", null]), plan([null, "x"]));
 });

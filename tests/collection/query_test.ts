@@ -141,6 +141,13 @@ Deno.test("Collection.query() asks SQL about few of many conditions, and tries t
   assertEquals(query.explain().exact, false);
 });
 
+Deno.test("Collection.query() takes a filter with more conditions than SQLite does", async () => {
+  await using test = await openCollection();
+  await fill(test.things, [{ n: 0 }, { n: 1, f1499: 1 }]);
+  const missing = Object.fromEntries(Array.from({ length: 1500 }, (_, n) => [`f${n}`, null]));
+  assertEquals((await take(test.things, ask(missing), "n")).values, [0]);
+});
+
 Deno.test("Collection.query() ends with timeout when the search takes too long, not when its reader does", async () => {
   await using test = await openCollection();
   await fill(test.things, numbers(50).map((one) => ({ ...one, text: "ab".repeat(20_000) })));

@@ -233,30 +233,31 @@ export function conditionOf(
 /** How many keys of one set SQL is asked about for one document. */
 const MAX_ASKED_KEYS = 16;
 
-/** And of all sets: SQLite plans for minutes, which nothing can stop, when there are thousands of conditions. */
+/** And of all sets: SQLite refuses a thousand conditions, and plans for long, which nothing can stop, when there are hundreds. */
 const MAX_ASKED_IN_ALL = 64;
 
 /** What SQL can ask of a document `d`, and whether that is all there is to ask. */
 function narrowing(plans: readonly Plan[], index: IndexReader): { sql: Sql; isWhole: boolean } {
-  const budget = { keys: MAX_ASKED_IN_ALL };
+  const budget = { left: MAX_ASKED_IN_ALL };
   const asked = plans.map((plan) => condition(plan, index, budget));
   const known = asked.filter((sql) => sql !== undefined);
   if (known.length === 0) return { sql: NO_CONDITION, isWhole: asked.length === 0 };
   return { sql: joined(known, " AND "), isWhole: known.length === asked.length };
 }
 
-function condition(plan: Plan, index: IndexReader, budget: { keys: number }): Sql | undefined {
+function condition(plan: Plan, index: IndexReader, budget: { left: number }): Sql | undefined {
   switch (plan.kind) {
     case "all":
-      return plan.exact ? NO_CONDITION : undefined;
+      return plan.exact && budget.left-- > 0 ? NO_CONDITION : undefined;
     case "not": {
       const inner = condition(plan.plan, index, budget);
       return inner && { text: `NOT ${inner.text}`, values: inner.values };
     }
     case "ranges": {
-      if (plan.ranges.length > Math.min(MAX_ASKED_KEYS, budget.keys)) return undefined;
-      if (!plan.ranges.every(isKey)) return undefined;
-      budget.keys -= plan.ranges.length;
+      // What no document has is a condition as well.
+      const cost = Math.max(1, plan.ranges.length);
+      if (cost > Math.min(MAX_ASKED_KEYS, budget.left) || !plan.ranges.every(isKey)) return undefined;
+      budget.left -= cost;
       const keys = plan.ranges.flatMap((range) => index.where(range) ?? []);
       if (keys.length === 0) return { text: "0", values: [] };
       const each = keys.map(({ text, values }): Sql => ({
