@@ -1,12 +1,17 @@
 /** The server that is tried: a process of its own, the things in it that requests name, and what it may have grown by. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { readConfig } from "../../src/cli/config.ts";
 import type { Mode } from "../../src/cli/settings.ts";
 import { asJsonObject } from "../../src/collection/json.ts";
 import { fsck } from "../maintenance/fixture.ts";
 import { json, uploadForm } from "../server/harness.ts";
 import { type Program, start } from "../server/program.ts";
-import type { Outcome, WireRequest } from "./wire.ts";
+import { bytesOf, type Outcome, type WireRequest } from "./wire.ts";
+
+const MOST_MORE_DESCRIPTORS = 12;
+
+/** So long `/livez` is waited for, to tell whether the server answers anybody. */
+const MOST_TOLD_MS = 30_000;
 
 const TUS = { "Tus-Resumable": "1.0.0" };
 const ASSET = { asset_name: "known", asset_version: { version: "1", tag: "a" }, asset_tags: ["a", "b"] };
@@ -15,6 +20,8 @@ const ENTRY = { asset_registry_id: "known", asset_registry_name: "known", asset_
 /** What a process holds. */
 export interface Holdings {
   residentMib: number;
+  /** Of that, what is its own: neither code nor mapped pages of files. */
+  ownMib: number;
   descriptors: number;
 }
 
@@ -33,12 +40,14 @@ export class Subject implements AsyncDisposable {
     this.#dataDir = dataDir;
   }
 
-  /** Starts one; its log holds warnings and errors alone. */
+  /** Starts one, and the threads that it runs long queries on, so that what they hold is there from the beginning. */
   static async start(mode: Mode): Promise<Subject> {
     const dataDir = await Deno.makeTempDir({ prefix: "fuzz-test-" });
-    const flags = ["--mode", mode, "--port", "0", "--data-dir", dataDir, "--log-level", "error"];
+    const flags = ["--mode", mode, "--port", "0", "--data-dir", dataDir, "--log-level", "info"];
     const subject = new Subject(mode, await start([...flags, "--health-interval", "1h"]), dataDir);
     await subject.renew();
+    const slow = json("POST", { asset_name: { $regex: "x" } });
+    if (mode === "assets-db") await Promise.all([1, 2].map(() => subject.#ask("/assets", slow)));
     return subject;
   }
 
@@ -49,6 +58,25 @@ export class Subject implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
     await Deno.remove(this.#dataDir, { recursive: true });
+  }
+
+  /** Says all that is known of a request that takes long or has failed: its bytes, what the log has of it, whether others are answered. */
+  async tellOf(request: WireRequest, problem: string): Promise<void> {
+    const [, id = ""] = request.headers.find(([name]) => name === "X-Request-Id") ?? [];
+    const startedAt = performance.now();
+    const others = await fetch(`${this.url}/livez`, { signal: AbortSignal.timeout(MOST_TOLD_MS) })
+      .then(async (response) => `${await response.text()} in ${Math.round(performance.now() - startedAt)} ms`)
+      .catch(String);
+    const log = this.#program.said().split("\n");
+    const lines = [
+      `${new Date().toISOString()} ${problem}; /livez: ${others}; ${JSON.stringify(await this.holdings())}`,
+      `sent (${request.framing}), as JSON: ${
+        JSON.stringify(new TextDecoder("latin1").decode(bytesOf(this.url, request)))
+      }`,
+      ...log.filter((line) => id !== "" && line.includes(id)),
+      ...log.filter((line) => !line.includes("[INF]")).slice(-10),
+    ];
+    await Deno.stderr.write(new TextEncoder().encode(`${lines.join("\n")}\n`));
   }
 
   /** The request with the names of what is there. */
@@ -88,11 +116,26 @@ export class Subject implements AsyncDisposable {
 
   /** Memory and descriptors of the process (proc(5)); Deno itself lets nobody read there without every permission. */
   async holdings(): Promise<Holdings> {
-    const script = 'grep VmRSS "/proc/$1/status"; ls "/proc/$1/fd" | wc -l';
+    const script = 'grep -E "VmRSS|RssAnon" "/proc/$1/status"; ls "/proc/$1/fd" | wc -l';
     const args = ["-c", script, "sh", String(this.#program.child.pid)];
     const { stdout } = await new Deno.Command("sh", { args }).output();
-    const [, kib, descriptors] = /VmRSS:\s+(\d+) kB\n(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];
-    return { residentMib: Number(kib) / 1024, descriptors: Number(descriptors) };
+    const [, kib, ownKib, descriptors] =
+      /VmRSS:\s+(\d+) kB\nRssAnon:\s+(\d+) kB\n(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];
+    return {
+      residentMib: Math.round(Number(kib) / 1024),
+      ownMib: Math.round(Number(ownKib) / 1024),
+      descriptors: Number(descriptors),
+    };
+  }
+
+  /** It holds no more descriptors than before, but for some connections that stay open; it sees one go a moment later. */
+  async assertDescriptors(before: number): Promise<void> {
+    let now = Infinity;
+    for (let tries = 0; tries < 100 && now > before + MOST_MORE_DESCRIPTORS; tries++) {
+      now = (await this.holdings()).descriptors;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert(now <= before + MOST_MORE_DESCRIPTORS, `${before} descriptors before, ${now} after`);
   }
 
   /** It is well, fsck finds nothing, and it ends as it should, without an error in its log. */
@@ -102,7 +145,8 @@ export class Subject implements AsyncDisposable {
     assertEquals((await fsck(config, { readsFiles: true })).told, []);
     this.#program.child.kill("SIGTERM");
     assertEquals((await this.#program.child.status).code, 0);
-    assertEquals(await this.#program.errors, "");
+    const log = (await this.#program.errors).split("\n");
+    assertEquals(log.filter((line) => line !== "" && !/^[\d-]{10} \S+ \S+ \[(INF|WRN)\]/.test(line)), []);
   }
 
   async #makeEntry(): Promise<Map<string, string>> {

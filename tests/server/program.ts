@@ -13,6 +13,8 @@ export interface Program extends AsyncDisposable {
   output: Promise<string>;
   /** Everything on stderr, once it ended. */
   errors: Promise<string>;
+  /** What it has said on stderr so far. */
+  said(): string;
   /** Resolves when it says this on stderr; each call looks behind what the last one found. */
   says(text: string): Promise<void>;
 }
@@ -87,6 +89,7 @@ export async function start(
     child,
     output,
     errors: said.whole,
+    said: () => said.text,
     says: (text) => said.until(text),
     async [Symbol.asyncDispose]() {
       try {
@@ -112,6 +115,10 @@ class Said {
 
   constructor(stream: ReadableStream<Uint8Array>) {
     this.whole = this.#read(stream);
+  }
+
+  get text(): string {
+    return this.#text;
   }
 
   async until(wanted: string): Promise<void> {
