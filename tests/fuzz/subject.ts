@@ -74,7 +74,7 @@ export class Subject implements AsyncDisposable {
         JSON.stringify(new TextDecoder("latin1").decode(bytesOf(this.url, request)))
       }`,
       ...log.filter((line) => id !== "" && line.includes(id)),
-      ...log.filter((line) => !line.includes("[INF]")).slice(-10),
+      ...log.filter((line) => line !== "" && !line.includes("[INF]")).slice(-10),
     ];
     await Deno.stderr.write(new TextEncoder().encode(`${lines.join("\n")}\n`));
   }
