@@ -98,6 +98,21 @@ Deno.test("A query that hangs in one document is ended with its thread, and the 
   }
 });
 
+Deno.test("A thread is not taken for one that hangs because the process itself did not run for a while", async () => {
+  using view = openView();
+  const thread = new QueryThread(`${view.folder}/view.sqlite`, 400);
+  try {
+    const lazy = thread.run(query({}));
+    await lazy.next();
+    for (const until = performance.now() + 1000; performance.now() < until;);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // It would throw ThreadReplaced.
+    assertEquals((await collect(lazy)).length > 0, true);
+  } finally {
+    thread.close();
+  }
+});
+
 Deno.test("QueryThread.run() ends when its signal says so, though nothing has been found", async () => {
   using view = openView();
   view.put([[idOf(COUNT), { huge: Array(200).fill(`c${"ab".repeat(120_000)}`) }]]);

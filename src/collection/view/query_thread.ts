@@ -37,6 +37,12 @@ export type QueryAnswer =
 /** A thread that does not answer for this long hangs in one document. */
 const HANG_MS = 10_000;
 
+/**
+ * So often it is asked in that time. Who has not asked so often has not been running itself, and has not heard what was said: a
+ * process that got no processor, or was stopped.
+ */
+const LOOKS = 4;
+
 /** A thread that starts has this long for its first word: it loads its modules, on a busy machine. */
 const START_MS = 60_000;
 
@@ -73,6 +79,8 @@ export class QueryThread {
   /** The query that the thread is working on. */
   #at = 0;
   #heardAt = 0;
+  /** How often it was looked after since then. */
+  #looks = 0;
   #hasSpoken = false;
   #watchdog: ReturnType<typeof setInterval> | undefined;
 
@@ -158,8 +166,9 @@ export class QueryThread {
     const open: QueryOrder = { kind: "open", path: this.#path };
     worker.postMessage(open);
     this.#heardAt = performance.now();
+    this.#looks = 0;
     this.#hasSpoken = false;
-    this.#watchdog = setInterval(() => this.#watch(), this.#hangMs / 4);
+    this.#watchdog = setInterval(() => this.#watch(), this.#hangMs / LOOKS);
     Deno.unrefTimer(this.#watchdog);
     return worker;
   }
@@ -172,6 +181,7 @@ export class QueryThread {
 
   #hear(answer: QueryAnswer): void {
     this.#heardAt = performance.now();
+    this.#looks = 0;
     this.#hasSpoken = true;
     if (answer.kind === "at") this.#at = answer.n;
     const running = this.#running.get(answer.n);
@@ -201,7 +211,9 @@ export class QueryThread {
   /** Ends a thread that hangs: the query it is at fails, the others can be run again. */
   #watch(): void {
     const silentMs = performance.now() - this.#heardAt;
-    if (silentMs < (this.#hasSpoken ? this.#hangMs : START_MS)) return this.#tell({ kind: "ping" });
+    this.#looks++;
+    const isSilent = silentMs >= (this.#hasSpoken ? this.#hangMs : START_MS) && this.#looks >= LOOKS;
+    if (!isSilent) return this.#tell({ kind: "ping" });
     const message = `The query took longer than ${this.#hangMs / 1000} s on a single document.`;
     this.#fail(this.#at, new ServiceError("timeout", message));
     this.#running.delete(this.#at);
