@@ -28,7 +28,10 @@ export async function startTestServer(settings: SettingTexts = {}): Promise<Test
     knowMode(server.port, config.mode);
     return { config, url: server.url };
   };
-  const started = await start({});
+  const started = await start({}).catch(async (error) => {
+    await Deno.remove(dataDir, { recursive: true });
+    throw error;
+  });
   const test: TestServer = {
     ...started,
     dataDir,
