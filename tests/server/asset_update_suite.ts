@@ -55,8 +55,8 @@ export function updateTests(suite: Suite): void {
       keep: { deep: [1, 2], more: { x: null } },
     });
     assertEquals(at(dotted.body, "data.asset.asset_uri"), "A:1-u");
-    const whole = await putAsset(server, "A:1-u", { asset_metadata: { only: true } });
-    assertEquals(at(whole.body, "data.asset.asset_metadata"), { only: true });
+    const whole = await putAsset(server, "A:1-u", { asset_metadata: { replaced: true } });
+    assertEquals(at(whole.body, "data.asset.asset_metadata"), { replaced: true });
   });
 
   test("PUT of half an asset_version leaves no asset with half of one", async (server) => {

@@ -131,8 +131,8 @@ test("PUT answers 200 with its message; fields are replaced whole and dotted pat
   const entry = asJsonObject((await get(server, id)).body.data);
   assertEquals(entry.asset_registry_name, "M");
   assertEquals(entry.asset_registry_metadata, { a: 1, b: { c: 2, d: 3 } });
-  assertStatus(await put(server, id, { asset_registry_metadata: { only: true } }), 200);
-  assertEquals(at((await get(server, id)).body, "data.asset_registry_metadata"), { only: true });
+  assertStatus(await put(server, id, { asset_registry_metadata: { replaced: true } }), 200);
+  assertEquals(at((await get(server, id)).body, "data.asset_registry_metadata"), { replaced: true });
   assertStatus(await put(server, id, asJsonObject((await get(server, id)).body.data)), 200);
 });
 

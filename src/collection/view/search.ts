@@ -339,7 +339,7 @@ const COUNT_WINDOW = 8192;
 
 /** How many documents are to be looked at for so many more matches, if it goes on as it began. */
 function expectedFor(matches: number, { looked, found }: { looked: number; found: number }): number {
-  return looked === 0 ? matches : Math.ceil(matches * looked / found);
+  return Math.max(1, looked === 0 ? matches : Math.ceil(matches * looked / found));
 }
 
 /** A window grows with the documents as long as they are small. */

@@ -1,8 +1,8 @@
 /**
  * Chooses how to run a plan: which of its sets is walked through, and which of the others SQL can ask of each document.
  *
- * The set with the fewest documents leads. Where all have many, one that lists them by age leads, because a page of it is
- * found without the rest; where there is none, every document is looked at, by age, or a set is listed and put in order first,
+ * The set with the fewest documents leads. Where all have many, the rarest of those that list them by age leads, because a page
+ * of it is found without the rest; where there is none, every document is looked at, by age, or a set is listed and put in order first,
  * whichever is less work for as many documents as are wanted.
  */
 import { isKey, type Plan, type PostingRange } from "../plan.ts";
@@ -59,7 +59,8 @@ export interface Strategy {
 export const NO_CONDITION: Sql = { text: "1", values: [] };
 
 /**
- * Chooses how to run a plan. Counts `smallSet` postings of each of its sets at most, and `largeSet` of one of them.
+ * Chooses how to run a plan. Counts `fewPostings` of each of its sets and, where none is so small, `smallSet` of those whose
+ * number decides something, and `largeSet` of one of them.
  *
  * @param wanted how many matches are wanted; `Infinity` for all
  */
@@ -77,18 +78,11 @@ export function chooseStrategy(
   };
   const [least] = parts;
   if (least && least.documents <= limits.smallSet) {
-    const keys = keysOf(least.plan, index, limits.mergedKeys);
-    const source: Strategy["source"] = keys
-      ? { kind: "postings", keys }
-      : { kind: "set", ranges: rangesOf(least.plan, index, limits.smallSet) };
-    return ledBy(least, source, least.documents);
+    const ranges = () => rangesOf(least.plan, index, limits.smallSet);
+    return ledBy(least, least.keys ?? { kind: "set", ranges: ranges() }, least.documents);
   }
-  const keyed = parts.flatMap((part) => {
-    const keys = keysOf(part.plan, index, limits.mergedKeys);
-    return keys ? { part, source: { kind: "postings", keys } as const } : [];
-  });
-  const [first] = keyed.length > 1 ? rarestFirst(keyed, index, limits) : keyed;
-  if (first) return ledBy(first.part, first.source, Infinity);
+  const rarest = rarestOf(parts, index, limits);
+  if (rarest?.keys) return ledBy(rarest, rarest.keys, Infinity);
   const rest = narrowing(parts.map(({ plan }) => plan), index);
   const all: Strategy = {
     source: { kind: "documents" },
@@ -118,37 +112,36 @@ interface Part {
   asked: Plan;
   /** The same set, value by value where that is known. */
   plan: Plan;
-  /** How many documents it has, counted up to a little above `smallSet`. */
+  /** The same set as something that lists its documents by age, where it is a few keys. */
+  keys: Source | undefined;
+  /** How many documents it has, counted as far as that decides something. */
   documents: number;
 }
 
 /** The sets of a plan, the smallest first. */
 function partsOf(plan: Plan, index: IndexReader, wanted: number, limits: StrategyLimits): Part[] {
   const few = limits.fewPostings + 1;
-  const parts = conjuncts(plan).map((plan): Part => ({
-    asked: plan,
-    plan,
-    documents: count(plan, index, few),
-  }));
-  if (parts.every(({ documents }) => documents >= few)) {
-    for (const part of parts) {
-      part.plan = byValues(part.asked, index, limits.mergedKeys);
-      // The first documents of keys are found without knowing how many there are.
-      const isFound = wanted < Infinity && keysOf(part.plan, index, limits.mergedKeys) !== undefined;
-      part.documents = isFound ? Infinity : count(part.plan, index, limits.smallSet + 1);
-    }
-  }
-  return parts.sort(byDocuments);
+  const parts = conjuncts(plan).map((asked) => ({ asked, documents: count(asked, index, few) }));
+  const areMany = parts.every(({ documents }) => documents >= few);
+  const partOf = ({ asked, documents }: { asked: Plan; documents: number }): Part => {
+    const plan = areMany ? byValues(asked, index, limits.mergedKeys) : asked;
+    const keys = keysOf(plan, index, limits.mergedKeys);
+    const part: Part = { asked, plan, keys: keys && { kind: "postings", keys }, documents };
+    if (!areMany) return part;
+    // The first documents of keys are found without knowing how many there are.
+    const isFound = keys !== undefined && wanted < Infinity;
+    return { ...part, documents: isFound ? Infinity : count(plan, index, limits.smallSet + 1) };
+  };
+  return parts.map(partOf).sort(byDocuments);
 }
 
-/** Sets of keys, first the one whose first documents reach farthest: it has the fewest, where a page begins. */
-function rarestFirst<T extends { source: Source }>(
-  keyed: readonly T[],
-  index: IndexReader,
-  limits: StrategyLimits,
-): T[] {
-  const ends = keyed.map((one) => ({ one, end: endOfWindow(index, one.source, 0, limits.lookFirst) }));
-  return ends.sort((a, b) => b.end === a.end ? 0 : b.end - a.end).map(({ one }) => one);
+/** Of sets of keys the one whose first documents reach farthest: it has the fewest where a page begins. */
+function rarestOf(parts: readonly Part[], index: IndexReader, limits: StrategyLimits): Part | undefined {
+  const keyed = parts.filter(({ keys }) => keys);
+  if (keyed.length < 2) return keyed[0];
+  const reach = ({ keys }: Part) => keys ? endOfWindow(index, keys, 0, limits.lookFirst) : 0;
+  const reached = keyed.map((part) => ({ part, end: reach(part) }));
+  return reached.reduce((best, one) => one.end > best.end ? one : best).part;
 }
 
 /** The sets whose intersection a plan is. */
