@@ -84,11 +84,11 @@ export class Keyboard implements Hands {
   }
 
   async openFiles(target: Locator): Promise<FileChooser> {
-    await this.#reach(target);
-    const [chooser] = await Promise.all([
-      this.#page.waitForEvent("filechooser"),
-      this.#page.keyboard.press("Space"),
-    ]);
+    // The browser is told that the test takes the dialog before the page is asked where the focus is: a key is not sent
+    // by way of the page, and would be there before.
+    const dialog = this.#page.waitForEvent("filechooser");
+    const space = this.#reach(target).then(() => this.#page.keyboard.press("Space"));
+    const [chooser] = await Promise.all([dialog, space]);
     return chooser;
   }
 
