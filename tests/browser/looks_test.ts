@@ -85,8 +85,9 @@ const VIEWS: Record<string, View> = {
       const file = (name: string) => ({ name, mimeType: "", buffer: Buffer.from(name) });
       await page.evaluate(`localStorage.setItem("assets-server-upload:/:x|3|1", JSON.stringify({
         path: "x", sizeBytes: 3, sentBytes: 1, url: "", metadata: {}, keptAt: Date.now() }))`);
+      const paused = Promise.withResolvers<void>();
       await page.route("**/uploads/*", async (route) => {
-        if (route.request().method() === "PATCH") await new Promise((resolve) => setTimeout(resolve, 300));
+        if (route.request().postData() === "b.txt") await paused.promise;
         await route.continue().catch(() => {});
       });
       await page.click("#upload-button");
@@ -94,8 +95,12 @@ const VIEWS: Record<string, View> = {
       await page.fill("#upload-version", "3.0");
       await page.fill("#upload-tag", "base");
       await page.locator("#upload-form [type=submit]").click();
-      await page.locator('#uploads [data-state="failed"], #uploads [data-state="done"]').first().waitFor();
+      for (const state of ["failed", "done", "running"]) {
+        await page.locator(`#uploads [data-state="${state}"]`).waitFor();
+      }
       await page.getByRole("button", { name: "Pause: b.txt" }).click();
+      await page.locator('#uploads [data-state="paused"]').waitFor();
+      paused.resolve();
     },
   },
   "a wrong token": {
