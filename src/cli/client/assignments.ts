@@ -36,22 +36,29 @@ export function splitList(text: string): string[] {
 /**
  * An object of `key=value` texts; a dotted key makes objects within it. They go over what is in `base`.
  *
- * @throws {ConfigError}
+ * @throws {ConfigError} for what is no `key=value`, and for a key that leads through something that is not an object
  */
 export function metadataOf(assignments: string[], base: JsonObject = {}): JsonObject {
   const metadata: JsonObject = structuredClone(base);
   for (const assignment of assignments) {
     const [key, value] = splitAssignment(assignment, "--meta");
-    setPath(metadata, key.split("."), parseValue(value));
+    const obstacle = setPath(metadata, key.split("."), parseValue(value));
+    if (obstacle !== undefined) {
+      throw new ConfigError(`--meta ${key} leads through ${obstacle}, which is not an object`);
+    }
   }
   return metadata;
 }
 
-function setPath(target: JsonObject, [key = "", ...rest]: string[], value: Json): void {
+/** Sets a value in objects within objects, making those that lack. Returns the path of what is in the way, if anything is. */
+function setPath(target: JsonObject, [key = "", ...rest]: string[], value: Json): string | undefined {
   const before = Object.hasOwn(target, key) ? target[key] : undefined;
+  if (rest.length > 0 && before !== undefined && !isJsonObject(before)) return key;
   const inner: JsonObject = isJsonObject(before) ? before : {};
   // Not by assignment: a key such as __proto__ must become a key.
   const next = rest.length === 0 ? value : inner;
   Object.defineProperty(target, key, { value: next, enumerable: true, writable: true, configurable: true });
-  if (rest.length > 0) setPath(inner, rest, value);
+  if (rest.length === 0) return undefined;
+  const obstacle = setPath(inner, rest, value);
+  return obstacle === undefined ? undefined : `${key}.${obstacle}`;
 }

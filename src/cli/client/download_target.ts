@@ -1,7 +1,7 @@
 /** Where a download goes: a file that appears when it is whole, or standard output. */
 import { resolve } from "node:path";
 import type { JsonObject } from "../../collection/json.ts";
-import { fileError } from "./input.ts";
+import { outputError } from "./input.ts";
 import { SavedStates, savedStates } from "./saved_state.ts";
 import { writeAll } from "./terminal.ts";
 
@@ -70,7 +70,7 @@ export class FileTarget implements DownloadTarget, Disposable {
     try {
       await writeAll(file, bytes);
     } catch (error) {
-      throw fileError(error, this.#part);
+      throw outputError(error, this.#part);
     }
   }
 
@@ -105,7 +105,7 @@ export class FileTarget implements DownloadTarget, Disposable {
     try {
       this.#file = await Deno.open(this.#part, { create: true, read: true, write: true });
     } catch (error) {
-      throw fileError(error, this.#part);
+      throw outputError(error, this.#part);
     }
     if (await this.#file.tryLock(true)) return this.#file;
     this[Symbol.dispose]();

@@ -7,6 +7,7 @@ import { ConfigError } from "../config.ts";
 import { type ConnectionFlags, connectionOf, withConnection } from "./connection_flags.ts";
 import { FileTarget, OutputTarget } from "./download_target.ts";
 import { hashOfFile } from "./file_part.ts";
+import { makeFolder } from "./input.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { FilePull, type PulledFile, type PullResult } from "./pull_file.ts";
@@ -131,14 +132,14 @@ function fileOf(asset: Asset, uri: string): PulledFile {
 async function pathFor(asset: Asset, { output, tree, isOneOfMany }: PullOptions): Promise<string> {
   if (tree) {
     const path = join(output ?? ".", ...asset.asset_name.split(/[/\\]/).map(safeName).filter(Boolean));
-    await Deno.mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     return path;
   }
   if (output === undefined) return localName(asset);
   const isFolder = /[/\\]$/.test(output) || isOneOfMany ||
     await Deno.stat(output).then(({ isDirectory }) => isDirectory, () => false);
   if (!isFolder) return output;
-  await Deno.mkdir(output, { recursive: true });
+  await makeFolder(output);
   return join(output, localName(asset));
 }
 

@@ -11,7 +11,7 @@ import { type CopiedAsset, copyAssets } from "./copy_assets.ts";
 import { explain } from "./explain.ts";
 import { ASSET_WORDS, filterOf } from "./filter_words.ts";
 import { type ImportedLine, importLines } from "./import_lines.ts";
-import { fileError, openInput } from "./input.ts";
+import { openInput, outputError } from "./input.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { Listing } from "./listing.ts";
 import { Progress, type ProgressFile } from "./progress.ts";
@@ -233,9 +233,15 @@ async function* complete(client: AssetsClient, filter: JsonObject, signal: Abort
 /** Writes NDJSON to a file that appears when it is whole. Returns how many lines. */
 async function writeFile(path: string, documents: AsyncIterable<unknown>): Promise<number> {
   const part = `${path}.part`;
+  // Found out only when everything is written, otherwise.
+  if (await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) {
+    throw new ConfigError(`${JSON.stringify(path)} is a folder`);
+  }
   let written = 0;
+  using file = await Deno.create(part).catch((error) => {
+    throw outputError(error, path);
+  });
   try {
-    using file = await Deno.create(part);
     const encoder = new TextEncoder();
     for await (const document of documents) {
       await writeAll(file, encoder.encode(`${JSON.stringify(document)}\n`));
@@ -244,9 +250,7 @@ async function writeFile(path: string, documents: AsyncIterable<unknown>): Promi
     await file.sync();
   } catch (error) {
     await Deno.remove(part).catch(() => {});
-    throw error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied
-      ? fileError(error, path)
-      : error;
+    throw error;
   }
   await Deno.rename(part, path);
   return written;

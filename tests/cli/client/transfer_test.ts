@@ -24,6 +24,18 @@ Deno.test("export writes every asset as NDJSON, and import makes them again else
   assertEquals(again, "0 assets created, 3 were there already\n");
 });
 
+Deno.test("export to a folder says so at once, and leaves nothing beside it", async () => {
+  let requests = 0;
+  await using server = startFake(() => {
+    requests++;
+    return new Response("", { headers: { "Content-Type": "application/x-ndjson" } });
+  });
+  await using user = await User.create(server);
+  await Deno.mkdir(`${user.folder}/there`);
+  assertOneLine(await user.run(["export", "-o", "there"]), 2, '"there" is a folder');
+  assertEquals([requests, (await Array.fromAsync(Deno.readDir(user.folder))).length], [0, 1]);
+});
+
 Deno.test("import names the lines that are refused, takes the others, and exits 1", async () => {
   await using server = await startTestServer();
   await using user = await User.create(server);
