@@ -1,6 +1,6 @@
 /** Assets as rows: the columns of a list, chosen or not, and the short names of their fields. */
 import { asJsonObject, type Json, type JsonObject } from "../../collection/json.ts";
-import { ASSET_WORDS } from "./filter_words.ts";
+import { ASSET_WORDS, pathOf } from "./filter_words.ts";
 import type { ListingColumn } from "./listing.ts";
 import { formatBytes } from "./quantities.ts";
 
@@ -23,7 +23,7 @@ export const FEDERATED_COLUMNS: ListingColumn[] = [
 export const ASSET_COLUMN_FIELDS =
   "asset_uri,asset_name,asset_file_info.file_size,asset_file_info.file_type,asset_tags,asset_public_url";
 
-/** The full paths of `uri,size,asset_metadata.x`. */
+/** The full paths of `uri,size,license`. */
 export function fieldPaths(text: string | undefined): string[] | undefined {
   return text?.split(",").map((field) => fullPath(field.trim())).filter((path) => path !== "");
 }
@@ -36,10 +36,9 @@ export function sortPaths(text: string | undefined): string | undefined {
   }).join(",");
 }
 
+/** As in the words of a search; nothing stays nothing. */
 function fullPath(name: string): string {
-  const { texts, lists, sizes } = ASSET_WORDS;
-  for (const words of [texts, lists, sizes]) if (Object.hasOwn(words, name)) return words[name] ?? name;
-  return name;
+  return name === "" ? "" : pathOf(name, ASSET_WORDS);
 }
 
 /** A column for each path. */

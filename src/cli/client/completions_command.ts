@@ -63,9 +63,9 @@ function completedOf(command: Command, words: string[]): Completed[] {
   return [{ words, commands, options, choices }, ...inner];
 }
 
-/** What fits a menu: the text up to its default or its variable. */
+/** What fits a menu: the text up to its default or its variable, without what a shell would take for its own. */
 function firstWords(text: string): string {
-  return text.replace(/ [[(].*$/s, "").replace(/[\n'"`\\$:]/g, " ");
+  return text.replace(/ [[(].*$/s, "").replaceAll("'", "’").replace(/[\n"`\\$:]/g, " ");
 }
 
 function functionName(program: string): string {

@@ -13,7 +13,8 @@ export function explain(error: unknown): string {
 }
 
 function adviceFor({ code, message }: ClientError): string {
-  const isOfRegistry = /asset.registry/.test(message);
+  const isOfRegistry = /asset.registr|check_health/.test(message);
+  const variable = isOfRegistry ? "REGISTRY_URL" : "ASSETS_SERVER_URL";
   switch (code) {
     case "unreachable":
     case "no_answer":
@@ -25,7 +26,7 @@ function adviceFor({ code, message }: ClientError): string {
     case "redirected":
       return "Name the server that it sends us to: --server or ASSETS_SERVER_URL.";
     case "route_not_found":
-      return "Another kind of server, or an older one? --server or ASSETS_SERVER_URL names another.";
+      return `Another kind of server, or an older one? --server or ${variable} names another.`;
     case "bad_answer":
       return "Does --server or ASSETS_SERVER_URL name the right server?";
     case "already_exists":

@@ -104,8 +104,9 @@ function condition(word: string, vocabulary: Vocabulary): JsonObject {
   return { [path]: operator === "!=" ? { $not: wanted } : wanted };
 }
 
-function pathOf(key: string, { texts, sizes, prefix, metadata }: Vocabulary): string {
-  for (const fields of [texts, sizes]) if (Object.hasOwn(fields, key)) return fields[key] ?? key;
+/** The full path of a short name, of a full path, or else of a key of the metadata. */
+export function pathOf(key: string, { texts, lists, sizes, prefix, metadata }: Vocabulary): string {
+  for (const fields of [texts, lists, sizes]) if (Object.hasOwn(fields, key)) return fields[key] ?? key;
   return key.startsWith(prefix) && /^asset(s_db_id|_)/.test(key) ? key : `${metadata}.${key}`;
 }
 

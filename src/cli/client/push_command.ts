@@ -95,7 +95,11 @@ async function push(paths: string[], flags: PushFlags, signal: AbortSignal): Pro
   }
   if (flags.dryRun) {
     for (const { path, uri, sizeBytes } of files) {
-      await print(`${[uri, formatBytes(sizeBytes), path].map(printable).join("\t")}\n`);
+      await print(
+        flags.json
+          ? `${JSON.stringify({ uri, size: sizeBytes, path })}\n`
+          : `${[uri, formatBytes(sizeBytes), path].map(printable).join("\t")}\n`,
+      );
     }
     return;
   }

@@ -41,7 +41,7 @@ const EXAMPLES = `${WORDS_HELP}
 
 Examples:
   assets-server search llama 'size>1GB' --sort -size
-  assets-server search tags=nlp license=mit --fields uri,size,asset_metadata.license
+  assets-server search tags=nlp license=mit --fields uri,size,license
   assets-server search '{"asset_metadata.score":{"$gte":0.9}}' --ndjson | jq .asset_uri
   assets-server search --count`;
 
@@ -68,7 +68,7 @@ export function withListFlags(command: Command): Command {
     .option("--ndjson", "print JSON, one object a line, as it comes")
     .option("--limit <number>", `at most so many (default: ${TERMINAL_LIMIT} in a table, else all)`)
     .option("--sort <fields>", "fields, comma-separated, with - in front for descending: -size,name")
-    .option("--fields <fields>", "the fields to show, comma-separated: uri,size,asset_metadata.license");
+    .option("--fields <fields>", "the fields to show, comma-separated: uri,size,license");
 }
 
 /** Where to search, and what to show unless something is chosen. */

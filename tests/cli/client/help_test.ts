@@ -1,6 +1,7 @@
 /** The help of the commands. */
 import { assert, assertEquals } from "@std/assert";
 import type { Command } from "commander";
+import { completionScript } from "../../../src/cli/client/completions_command.ts";
 import { makeProgram } from "../../../src/cli/program.ts";
 import { assertOneLine, User } from "../command_line.ts";
 
@@ -37,4 +38,11 @@ Deno.test("help of a command is its --help, and what is no command is named in o
   assertOneLine(await user.run(["pusj", "x"]), 2, "pusj", "did you mean push?");
   assertOneLine(await user.run(["registry", "ad"]), 2, "ad", "Did you mean add?");
   assertOneLine(await user.run(["push"]), 2, "path", "push --help");
+});
+
+Deno.test("Menus of completions read as the help does, with an apostrophe that no shell takes for a quote", () => {
+  for (const shell of ["zsh", "fish"] as const) {
+    const script = completionScript(makeProgram(), shell);
+    assert(script.includes("change an asset’s metadata"), script);
+  }
 });

@@ -12,6 +12,19 @@ const MIB = 2 ** 20;
 /** What requests weigh beside the file. */
 const HEAD_BYTES = 64 * 1024;
 
+Deno.test("push --dry-run says what would be uploaded, to people and to programs, and asks no server", async () => {
+  await using user = await User.create({ url: refusedUrl() });
+  await user.write("models/a.bin", "12345");
+  const path = `${user.folder}/models/a.bin`;
+  const args = ["push", "models", "--name", "m", "--version", "2", "--dry-run"];
+  assertEquals(await user.succeed(args), `m/a.bin:2-initial\t5 B\t${path}\n`);
+  assertEquals(JSON.parse(await user.succeed([...args, "--json"])), {
+    uri: "m/a.bin:2-initial",
+    size: 5,
+    path,
+  });
+});
+
 Deno.test("push uploads a file with its name, version, tag, tags and metadata, and prints the URI", async () => {
   await using server = await startTestServer();
   await using user = await User.create(server);

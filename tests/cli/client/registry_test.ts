@@ -49,7 +49,7 @@ Deno.test("registry search finds assets in all Assets DBs, says where, and names
 Deno.test("registry commands say that a server is no registry", async () => {
   await using server = await startTestServer();
   await using user = await User.create(server);
-  assertOneLine(await user.run(["registry", "ls"]), 1, "--server");
+  assertOneLine(await user.run(["registry", "ls"]), 1, "--server", "REGISTRY_URL");
   assertOneLine(await user.run(["registry", "add", "http://x"]), 2, "--name");
 });
 

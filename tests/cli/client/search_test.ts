@@ -61,7 +61,7 @@ Deno.test("search prints lines with tabs, JSON, NDJSON or a count", async () => 
   );
   assertEquals(
     await user.succeed(["search", "llama", "--sort", "size", "--fields", "name,size,q.score"]),
-    "llama.cpp\t50\t\nLlama 3\t2000\t\n",
+    "llama.cpp\t50\t0.5\nLlama 3\t2000\t0.9\n",
   );
   assertEquals(
     await user.succeed(["search", "llama.cpp", "--fields", "size,asset_metadata.license"]),

@@ -1,6 +1,7 @@
 /** What the commands make of typed words, and of what they show. */
 import { assertEquals, assertThrows } from "@std/assert";
 import stringWidth from "string-width";
+import { fieldPaths, sortPaths } from "../../../src/cli/client/asset_columns.ts";
 import { metadataOf, parseValue } from "../../../src/cli/client/assignments.ts";
 import { ASSET_WORDS, ENTRY_WORDS, filterOf } from "../../../src/cli/client/filter_words.ts";
 import { formatBytes, formatDuration } from "../../../src/cli/client/quantities.ts";
@@ -39,6 +40,25 @@ Deno.test("metadataOf() makes objects of dotted keys, over what is there, and ke
   assertEquals(JSON.stringify(odd), '{"__proto__":{"x":1},"constructor":2}');
   assertEquals(Object.getPrototypeOf(odd), Object.prototype);
   assertThrows(() => metadataOf(["=1"]), ConfigError, "key=value");
+});
+
+Deno.test("metadataOf() refuses a key that leads through something that is not an object", () => {
+  const through = "--meta a.b.c leads through a.b, which is not an object";
+  assertThrows(() => metadataOf(["a.b=1", "a.b.c=2"]), ConfigError, through);
+  assertThrows(() => metadataOf(["a.b.c=2"], { a: { b: null } }), ConfigError, through);
+});
+
+Deno.test("fieldPaths() and sortPaths() know the words of a search, and take others for keys of the metadata", () => {
+  assertEquals(fieldPaths("uri, size,tags,q.score,asset_metadata.a,asset_version,"), [
+    "asset_uri",
+    "asset_file_info.file_size",
+    "asset_tags",
+    "asset_metadata.q.score",
+    "asset_metadata.a",
+    "asset_version",
+  ]);
+  assertEquals(sortPaths("-q.score,name"), "-asset_metadata.q.score,asset_name");
+  assertEquals(sortPaths("-"), "-");
 });
 
 Deno.test("filterOf() keeps a filter as it is, and knows the words of a registry", () => {
