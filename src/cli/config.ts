@@ -69,9 +69,13 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
   const db = settings.text("db") ?? join(dataDir, `${mode}.kv`);
   const isDbShared = /^https?:\/\//i.test(db);
   if (isDbShared && !URL.canParse(db)) settings.refuse("db", "is not a valid URL");
+  // As a path it would only fail, or make a folder of that name.
+  if (!isDbShared && /^[a-z][a-z0-9+.-]*:\/\//i.test(db)) {
+    settings.refuse("db", `must be a path, :memory: or an http(s) URL, not ${JSON.stringify(db)}`);
+  }
   return {
     mode,
-    host: settings.text("host") ?? "127.0.0.1",
+    host: settings.parsed("host", withoutBrackets, "must be an address") ?? "127.0.0.1",
     port: settings.parsed("port", parsePort, "must be a number from 0 to 65535") ?? 4000,
     dataDir,
     db,
@@ -268,6 +272,11 @@ export class SettingReader {
     const source = this.wasFlag(name) && setting.flag !== undefined ? `--${setting.flag}` : setting.env;
     throw new ConfigError(`${source} ${problem}`);
   }
+}
+
+/** An IPv6 address as it stands in a URL is meant as well. */
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
 }
 
 function parseLimitBytes(text: string): number | undefined {

@@ -197,7 +197,7 @@ export const SETTINGS = {
     flag: "auth-tokens-file",
     env: "AUTH_TOKENS_FILE",
     value: "file",
-    description: 'more of them, a line each: "name read|write token"; read again on SIGHUP',
+    description: 'more bearer tokens, a line each: "name read|write token"; read again on SIGHUP',
   },
   tlsCert: {
     flag: "tls-cert",

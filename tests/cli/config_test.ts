@@ -46,6 +46,10 @@ Deno.test("readConfig() takes the environment, a flag over it, and an empty vari
   assertEquals(read({}, { AUTH_WRITE_TOKEN: "a, b,," }).tokens.write, ["a", "b"]);
 });
 
+Deno.test("readConfig() takes an IPv6 address with and without the brackets of a URL", () => {
+  assertEquals([read({ host: "[::1]" }).host, read({ host: "::1" }).host], ["::1", "::1"]);
+});
+
 Deno.test("readConfig() addresses S3 by path with an endpoint, by virtual host without", () => {
   const keys = { AWS_ACCESS_KEY_ID: "k", AWS_SECRET_ACCESS_KEY: "s" };
   const aws = read({ s3Bucket: "models" }, keys).s3;
@@ -99,6 +103,8 @@ const REFUSED: [SettingTexts, Record<string, string>, RegExp][] = [
   [{ trustedProxies: "10.0.0.1, ::1/129" }, {}, /^--trusted-proxies must be/],
   [{ maxUploadSize: "0" }, {}, /^--max-upload-size must be a size/],
   [{ db: "http://" }, {}, /^--db is not a valid URL$/],
+  [{ db: "redis://kv:6379" }, {}, /^--db must be a path, :memory: or an http\(s\) URL, not "redis:/],
+  [{}, { DENO_KV_URL: "file:///srv/kv" }, /^DENO_KV_URL must be a path/],
   [{ s3Bucket: "a" }, {}, /^--s3-bucket/],
   [{ s3Endpoint: "http://127.0.0.1:9000" }, {}, /^--s3-endpoint has no effect without --s3-bucket$/],
   [
