@@ -6,6 +6,11 @@ const ASSETS_DB_ID_FILE = "assets_db_id";
 /** What names this folder among those of other nodes. */
 const NODE_ID_FILE = "node_id";
 
+/** Another process has the folder. */
+export class DataDirInUse extends Error {
+  override readonly name = "DataDirInUse";
+}
+
 /** An open data folder. */
 export class DataDir {
   readonly #path: string;
@@ -20,14 +25,17 @@ export class DataDir {
    * Makes the folder if need be, and takes it for this process. Servers of different modes keep different things, so
    * they may share a folder.
    *
-   * @throws {Error} if it cannot be written to, or another process has it
+   * @throws {DataDirInUse} if another process has it
+   * @throws {Error} if it cannot be written to
    */
   static async open(path: string, mode: string): Promise<DataDir> {
     const lock = await openLock(path, `${mode}.lock`);
     // The lock goes with the process, however it ends.
     if (await lock.tryLock(true)) return new DataDir(path, lock);
     lock.close();
-    throw new Error(`The folder ${path} is in use by another assets-server of mode ${mode} (--data-dir)`);
+    throw new DataDirInUse(
+      `The folder ${path} is in use by another assets-server of mode ${mode} (--data-dir)`,
+    );
   }
 
   /** The id of this Assets DB: the one given, else the one kept here, else a new one that is kept from now on. */

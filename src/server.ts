@@ -10,7 +10,7 @@ import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
 import { UploadLeases } from "./assets/tus/upload_leases.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
-import { type Config, ConfigError } from "./cli/config.ts";
+import type { Config } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
 import type { Collection } from "./collection/collection.ts";
 import { compileFilter } from "./collection/filter.ts";
@@ -25,8 +25,8 @@ import { RateLimiter } from "./http/rate_limit.ts";
 import { openKv } from "./kv/open_kv.ts";
 import { startScrub } from "./maintenance/scrub.ts";
 import { FileStore } from "./objects/file_store.ts";
-import type { S3Config } from "./objects/s3_address.ts";
-import { S3Store } from "./objects/s3_store.ts";
+import type { S3Store } from "./objects/s3_store.ts";
+import { openS3 } from "./open_s3.ts";
 import { Federation } from "./registry/federation.ts";
 import { GuardedClient } from "./registry/guarded_client.ts";
 import { probeOutcome } from "./registry/health.ts";
@@ -287,14 +287,6 @@ function checkIndex({ view }: Collection): Promise<void> {
   const { status } = view;
   if (status.state === "current") return Promise.resolve();
   return Promise.reject(new Error(`the index is being built: ${status.documents} documents so far`));
-}
-
-function openS3(s3: S3Config): S3Store {
-  try {
-    return new S3Store(s3);
-  } catch (error) {
-    throw new ConfigError(`The S3 settings make no sense: ${error instanceof Error ? error.message : error}`);
-  }
 }
 
 /** Makes presigned URLs under which a browser gets the right name and type, if downloads are to be redirected. */

@@ -1,12 +1,11 @@
 /** What the maintenance commands work on: the data of one server, opened to be read beside it, or held alone. */
 import { join } from "node:path";
 import { type Config, ConfigError } from "../cli/config.ts";
-import { DataDir, keptAssetsDbId } from "../data_dir.ts";
+import { DataDir, DataDirInUse, keptAssetsDbId } from "../data_dir.ts";
 import { openKv } from "../kv/open_kv.ts";
 import { FileStore } from "../objects/file_store.ts";
 import type { ObjectStore } from "../objects/object_store.ts";
-import type { S3Config } from "../objects/s3_address.ts";
-import { S3Store } from "../objects/s3_store.ts";
+import { openS3 } from "../open_s3.ts";
 import { keptBy, type KeptCollection } from "./kept.ts";
 import { KvCopies } from "./kv_copies.ts";
 
@@ -40,7 +39,9 @@ export async function readSite(config: Config): Promise<Site> {
     const { kv } = await openKv(config.db, config.isDbShared, maintenanceNode());
     return siteOf(parts, { kv: () => kv, fresh: () => Promise.resolve(kv), close: () => kv.close() });
   }
-  const copies = await KvCopies.open(config.db, config.dataDir);
+  const copies = await KvCopies.open(config.db, config.dataDir).catch((error) => {
+    throw new Error(`The KV cannot be copied into ${config.dataDir} (--data-dir): ${messageOf(error)}`);
+  });
   let kv = await copies.next();
   return siteOf(parts, {
     kv: () => kv,
@@ -69,7 +70,7 @@ export async function holdSite(config: Config): Promise<Site> {
 export async function takeSite(config: Config, assetsDbId: string | undefined): Promise<Site> {
   refuseMemory(config);
   const dataDir = await DataDir.open(config.dataDir, config.mode).catch((error) => {
-    throw new Error(`${error.message}. Stop the server first`);
+    throw error instanceof DataDirInUse ? new Error(`${error.message}. Stop the server first`) : error;
   });
   try {
     const parts = partsOf(config, assetsDbId);
@@ -94,14 +95,6 @@ export async function takeSite(config: Config, assetsDbId: string | undefined): 
 /** Names this process among the nodes of a shared KV. */
 function maintenanceNode(): string {
   return `maintenance:${crypto.randomUUID()}`;
-}
-
-function openS3(s3: S3Config): S3Store {
-  try {
-    return new S3Store(s3);
-  } catch (error) {
-    throw new ConfigError(`The S3 settings make no sense: ${error instanceof Error ? error.message : error}`);
-  }
 }
 
 type Parts = Pick<Site, "config" | "collection" | "store" | "aside" | "assetsDbId" | "viewPath">;
@@ -144,10 +137,10 @@ function siteOf(
 /** A path that is wrong must not become a new, empty server that is in best order. */
 async function checkThere(config: Config): Promise<void> {
   refuseMemory(config);
-  if (!await isThere(config.dataDir)) {
+  if (!await isThere(config.dataDir, "The folder", "--data-dir")) {
     throw new ConfigError(`There is no folder ${config.dataDir} (--data-dir)`);
   }
-  if (!config.isDbShared && !await isThere(config.db)) {
+  if (!config.isDbShared && !await isThere(config.db, "The KV", "--db, --data-dir, --mode")) {
     throw new ConfigError(`There is no KV at ${config.db} (--db, --data-dir, --mode)`);
   }
 }
@@ -156,12 +149,16 @@ function refuseMemory({ db }: Config): void {
   if (db === ":memory:") throw new ConfigError("--db :memory: is nothing that another process could read");
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function isThere(path: string, what: string, flags: string): Promise<boolean> {
   try {
     await Deno.stat(path);
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    throw new Error(`${what} ${path} cannot be read (${flags}): ${messageOf(error)}`);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
