@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { ServiceError } from "../../src/errors.ts";
 import type { ObjectStore } from "../../src/objects/object_store.ts";
 
@@ -63,7 +64,8 @@ export async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8
 
 /** Whether two arrays hold the same bytes; a failing comparison of megabytes must not print them. */
 export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+  // Natively: a function called for every byte would take 20 s for a GB.
+  return Buffer.from(left.buffer, left.byteOffset, left.byteLength).equals(right);
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
