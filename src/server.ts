@@ -185,7 +185,7 @@ async function assetsDbMode(
   monitor.countDocuments("assets_server_assets_stored", "Assets in the KV.", () => countAll(service.assets));
   const app = assetRoutes(service, uploads, {
     tokens,
-    api: describeAssetsDb(deno.version),
+    api: () => describeAssetsDb(deno.version),
     mode: "assets-db",
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,
@@ -247,7 +247,7 @@ async function registryMode(config: Config, { tokens, monitor }: Shared, kv: Den
   const app = registryRoutes(service, {
     federation,
     tokens,
-    api: describeRegistry(deno.version),
+    api: () => describeRegistry(deno.version),
     mode: "registry",
     metrics: () => monitor.metrics.text(),
     queryTimeoutMs: config.queryTimeoutMs,

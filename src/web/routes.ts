@@ -14,8 +14,8 @@ import style from "./style.css" with { type: "text" };
 /** What these routes show. */
 export interface WebRoutesOptions {
   tokens: AccessTokens;
-  /** The description of the mode's API, an OpenAPI document. */
-  api: JsonObject;
+  /** Makes the description of the mode's API, an OpenAPI document. It is asked for once, when somebody reads it. */
+  api: () => JsonObject;
   /** Which pages there are. */
   mode: "assets-db" | "registry";
 }
@@ -45,19 +45,20 @@ export function webRoutes(
 ): void {
   const get = (path: string, handle: AppHandler) =>
     route(app, tokens, path, { GET: { access: "open", handle } });
-  const description = JSON.stringify(api);
-  const docs = docsPage(api);
+  // Few servers are ever asked for these, and a start need not wait for them.
+  const description = once(api);
+  const text = once(() => JSON.stringify(description()));
   get(
     "/openapi.json",
     (context) =>
-      sendText(context, description, 200, {
+      sendText(context, text(), 200, {
         "Content-Type": "application/json",
       }),
   );
-  get("/docs", page(docs));
+  get("/docs", page(() => docsPage(description())));
   get("/", welcome(mode));
   get("/ui", (context) => context.body(null, 308, { Location: "ui/" }));
-  get("/ui/", page(mode === "registry" ? registryPage() : assetsPage()));
+  get("/ui/", page(mode === "registry" ? registryPage : assetsPage));
   if (mode === "registry") {
     get("/ui/registry.js", asset(registryScript, "text/javascript"));
   } else get("/ui/assets.js", asset(assetsScript, "text/javascript"));
@@ -83,17 +84,25 @@ function welcome(mode: WebRoutesOptions["mode"]): AppHandler {
       : sendText(context, text, 200, headers);
 }
 
-function page(html: string): AppHandler {
+/** @param make makes the page, when it is first asked for */
+function page(make: () => string | Promise<string>): AppHandler {
+  const html = once(make);
   const headers = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": PAGE_POLICY,
     "Referrer-Policy": "no-referrer",
     ...CACHING,
   };
-  return (context) => sendText(context, html, 200, headers);
+  return async (context) => sendText(context, await html(), 200, headers);
 }
 
 function asset(text: string, type: string): AppHandler {
   const headers = { "Content-Type": `${type}; charset=utf-8`, ...CACHING };
   return (context) => sendText(context, text, 200, headers);
+}
+
+/** Makes something when it is first asked for, and keeps it. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
