@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { SelfRegistrationConfig } from "../assets/self_registration.ts";
 import { isJsonObject } from "../collection/json.ts";
 import type { S3Config } from "../objects/s3_address.ts";
-import { LOG_FORMATS, LOG_LEVELS, type LogConfig } from "../observe/logging.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogConfig } from "../observe/log_config.ts";
 import { type AccessConfig, readAccess } from "./access_config.ts";
 import { type Mode, MODES, type Setting, type SettingName, SETTINGS, type SettingTexts } from "./settings.ts";
 import { parseDurationMs, parseSizeBytes, parseSwitch } from "./units.ts";

@@ -1,6 +1,6 @@
 /** The settings of a server: every flag and environment variable, with what `--help` says of it. */
 
-import { LOG_FORMATS, LOG_LEVELS } from "../observe/logging.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../observe/log_config.ts";
 
 /** The two modes of the program. */
 export const MODES = ["assets-db", "registry"] as const;

@@ -7,19 +7,8 @@ import {
   type LogRecord,
   type TextFormatter,
 } from "@logtape/logtape";
+import type { LogConfig } from "./log_config.ts";
 import { LogOutput } from "./log_output.ts";
-
-/** The forms of a line. */
-export const LOG_FORMATS = ["text", "json"] as const;
-
-/** The least weight of a line that is written; in the order of their weights. */
-export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
-
-/** What is logged, and how. */
-export interface LogConfig {
-  format: typeof LOG_FORMATS[number];
-  level: typeof LOG_LEVELS[number];
-}
 
 /** Has everything that this program says go to stderr. */
 export async function logToStderr({ format, level }: LogConfig): Promise<LogOutput> {

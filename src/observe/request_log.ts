@@ -6,7 +6,7 @@
  */
 import type { Exchange } from "../http/exchange.ts";
 import type { LogOutput } from "./log_output.ts";
-import type { LogConfig } from "./logging.ts";
+import type { LogConfig } from "./log_config.ts";
 
 /** How an exchange ended. */
 export interface ExchangeEnd {

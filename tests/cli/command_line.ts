@@ -23,10 +23,10 @@ export interface CommandOptions {
   input?: string;
 }
 
-/** The permissions of the task `cli`, and the program. */
+/** The permissions and switches of the task `cli`, and the program. */
 const START = [
   "run",
-  ...deno.tasks.cli.command.split(" ").filter((word) => /^--(no-prompt|allow-)/.test(word)),
+  ...deno.tasks.cli.command.split(" ").filter((word) => /^--(no-prompt|allow-|unstable-)/.test(word)),
   fileURLToPath(new URL("../../main.ts", import.meta.url)),
 ];
 

@@ -1,6 +1,6 @@
 /** Many documents on standard output: a table, lines with tabs, JSON, or NDJSON. */
 import type { JsonObject } from "../../collection/json.ts";
-import { type Column, tableLines } from "./table.ts";
+import type { Column } from "./table.ts";
 import { outputColumns, print, printable } from "./terminal.ts";
 
 /** How a list is printed. */
@@ -52,6 +52,8 @@ export class Listing {
   async end(): Promise<void> {
     if (this.#form === "json") this.#pending += this.count === 0 ? "[]\n" : "\n]\n";
     if (this.#form === "table" && this.#rows.length > 0) {
+      // What measures text takes a while to load, and only a terminal needs it.
+      const { tableLines } = await import("./table.ts");
       this.#pending = tableLines(this.#columns, this.#rows, this.#width).map((line) => `${line}\n`).join("");
     }
     await this.#flush();
