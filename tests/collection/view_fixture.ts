@@ -1,6 +1,6 @@
 /** A view on a file of its own, written and read on this thread. */
 import type { DatabaseSync } from "node:sqlite";
-import { compileFilter } from "../../src/collection/filter.ts";
+import { compileFilter, type Filter } from "../../src/collection/filter.ts";
 import type { JsonObject } from "../../src/collection/json.ts";
 import { compileSort } from "../../src/collection/sort.ts";
 import { IndexReader } from "../../src/collection/view/index_reader.ts";
@@ -57,7 +57,7 @@ export class TestView implements Disposable {
     const sort = sortBy === undefined ? undefined : compileSort(sortBy);
     return new Search(
       this.index,
-      { filter: compileFilter(filter), sort, limit: Infinity, bases: new Map(), ...rest },
+      { filter: compiledFilter(filter), sort, limit: Infinity, bases: new Map(), ...rest },
       limits,
     );
   }
@@ -67,6 +67,15 @@ export class TestView implements Disposable {
     this.writer.close();
     Deno.removeSync(this.folder, { recursive: true });
   }
+}
+
+const compiledFilters = new WeakMap<JsonObject, Filter>();
+
+/** A filter, compiled once: a property asks the same in several ways. */
+export function compiledFilter(filter: JsonObject): Filter {
+  const compiled = compiledFilters.get(filter) ?? compileFilter(filter);
+  compiledFilters.set(filter, compiled);
+  return compiled;
 }
 
 /** Everything that a search finds. */

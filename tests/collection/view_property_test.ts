@@ -1,11 +1,10 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { compileFilter } from "../../src/collection/filter.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../src/collection/json.ts";
 import { compileSort } from "../../src/collection/sort.ts";
 import { STRATEGY_LIMITS } from "../../src/collection/view/strategy.ts";
 import { bounds, document, documents, filter, pattern, scalar, sort } from "./view_arbitraries.ts";
-import { countAll, findAll, TestView, TINY } from "./view_fixture.ts";
+import { compiledFilter, countAll, findAll, TestView, TINY } from "./view_fixture.ts";
 import { idOf } from "./fixture.ts";
 
 /** Cases of each property, each with several queries; `PROPERTY_RUNS` asks for more. */
@@ -13,7 +12,7 @@ const RUNS = Number(Deno.env.get("PROPERTY_RUNS") ?? 500);
 
 /** What every document tested by itself gives, in order. */
 function expected(all: ReadonlyMap<string, JsonObject>, filter: JsonObject, sortBy?: string): string[] {
-  const { test } = compileFilter(filter);
+  const { test } = compiledFilter(filter);
   const ids = [...all.keys()].sort();
   const matches = ids.filter((id) => test(all.get(id) ?? {}));
   if (sortBy === undefined) return matches;
