@@ -10,7 +10,7 @@ import { AssetService } from "./assets/service.ts";
 import { startSweeper } from "./assets/sweeper.ts";
 import { UploadLeases } from "./assets/tus/upload_leases.ts";
 import { ResumableUploads } from "./assets/tus/resumable_uploads.ts";
-import type { Config } from "./cli/config.ts";
+import { type Config, kvFileOf } from "./cli/config.ts";
 import { DataDir } from "./data_dir.ts";
 import type { Collection } from "./collection/collection.ts";
 import { compileFilter } from "./collection/filter.ts";
@@ -99,7 +99,7 @@ export async function startServer(config: Config, serverLog?: ServerLog): Promis
   const tokens = await loadTokens(config);
   const tls = await readCertificate(config);
   const monitor = new Monitor({ mode: config.mode, version: deno.version }, serverLog);
-  const dataDir = await DataDir.open(config.dataDir, config.mode);
+  const dataDir = await DataDir.open(config.dataDir, config.mode, kvFileOf(config));
   try {
     // Both modes may run on one folder, and each has a connection of its own.
     const node = `${config.mode}:${await dataDir.nodeId()}`;

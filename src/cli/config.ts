@@ -111,6 +111,11 @@ export function readConfig(flags: SettingTexts, environment: (name: string) => s
   };
 }
 
+/** The file of a KV on this machine, if it is in one. */
+export function kvFileOf({ db, isDbShared }: Config): string | undefined {
+  return isDbShared || db === ":memory:" ? undefined : db;
+}
+
 /** S3 services look after their own bytes, and reading them may cost money; a disk does neither. */
 function readScrubInterval(settings: SettingReader): number | undefined {
   const text = settings.text("scrubInterval");

@@ -1,6 +1,6 @@
 /** What the maintenance commands work on: the data of one server, opened to be read beside it, or held alone. */
 import { join } from "node:path";
-import { type Config, ConfigError } from "../cli/config.ts";
+import { type Config, ConfigError, kvFileOf } from "../cli/config.ts";
 import { DataDir, DataDirInUse, keptAssetsDbId } from "../data_dir.ts";
 import { openKv } from "../kv/open_kv.ts";
 import { FileStore } from "../objects/file_store.ts";
@@ -69,7 +69,7 @@ export async function holdSite(config: Config): Promise<Site> {
  */
 export async function takeSite(config: Config, assetsDbId: string | undefined): Promise<Site> {
   refuseMemory(config);
-  const dataDir = await DataDir.open(config.dataDir, config.mode).catch((error) => {
+  const dataDir = await DataDir.open(config.dataDir, config.mode, kvFileOf(config)).catch((error) => {
     throw error instanceof DataDirInUse ? new Error(`${error.message}. Stop the server first`) : error;
   });
   try {
