@@ -38,7 +38,7 @@ export function missingFile(
 export function damagedFile(owner: KeptDocument, file: NamedFile, found: FileDigest): Finding {
   const problem = found.sizeBytes === file.sizeBytes || file.sizeBytes === undefined
     ? `has a damaged file ${file.key}: its SHA-256 is ${found.sha256}, not ${file.sha256}`
-    : `has a damaged file ${file.key}: it has ${found.sizeBytes} bytes, not ${file.sizeBytes}`;
+    : `has a damaged file ${file.key}: it has ${found.sizeBytes} B, not ${file.sizeBytes} B`;
   return {
     kind: "damaged_file",
     subject: nameOf(owner),

@@ -73,6 +73,8 @@ Deno.test("the maintenance commands end with 2 for a flag that is wrong and for 
       ["fsck", "--fast"],
       ["backup"],
       ["restore"],
+      ["backup", "-"],
+      ["restore", "-"],
       ["fsck", "--data-dir", "nowhere"],
       ["backup", "b.tar", "--data-dir", "nowhere"],
       ["fsck", "--db", ":memory:"],

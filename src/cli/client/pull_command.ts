@@ -152,9 +152,12 @@ function localName({ asset_file_info, asset_name, asset_id }: Asset): string {
   return asset_id || "asset";
 }
 
+/** What no file name may have: Windows wants more, elsewhere a folder that was pushed comes back as it was. */
+const UNFIT = Deno.build.os === "windows" ? /[\p{Cc}<>:"|?*]/gu : /\p{Cc}/gu;
+
 /** A name that a server gives must not lead out of the folder, nor hide. */
 function safeName(name: string): string {
-  return name.replace(/[\p{Cc}<>:"|?*]/gu, "_").replace(/^\.+/, "");
+  return name.replace(UNFIT, "_").replace(/^\.+/, "");
 }
 
 /** Whether the file is there already. Another one in its place is an error, unless it may be replaced. */

@@ -206,6 +206,7 @@ function toJson({ line, isCreated, id, asset_uri, code, error }: ImportedLine) {
 async function exportAll(words: string[], flags: ExportFlags, signal: AbortSignal): Promise<void> {
   const client = new AssetsClient(connectionOf(flags, { signal }));
   const found = complete(client, filterOf(words, ASSET_WORDS), signal);
+  if (flags.output === "") throw new ConfigError("--output must not be empty");
   if (flags.output === undefined || flags.output === "-") {
     const listing = new Listing("ndjson", []);
     try {

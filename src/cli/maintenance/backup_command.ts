@@ -4,7 +4,7 @@ import { interruptible } from "../client/interrupt.ts";
 import { Progress } from "../client/progress.ts";
 import { count, formatBytes } from "../client/quantities.ts";
 import { print, printable } from "../client/terminal.ts";
-import type { Config } from "../config.ts";
+import { type Config, ConfigError } from "../config.ts";
 import { configOf, withData } from "./data_flags.ts";
 import { bytesShown, documentsOf } from "./shown.ts";
 
@@ -38,6 +38,9 @@ export function addBackupCommand(program: Command): void {
   );
   command.action(async (path: string, flags: BackupFlags) => {
     const config = configOf(command);
+    if (path === "-") {
+      throw new ConfigError("backup writes a file that appears when it is whole, so - will not do");
+    }
     await interruptible((signal) => backUp(config, path, flags, signal), "Interrupted; nothing was written.");
   });
 }

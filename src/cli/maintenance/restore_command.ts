@@ -4,7 +4,7 @@ import { interruptible } from "../client/interrupt.ts";
 import { Progress } from "../client/progress.ts";
 import { count } from "../client/quantities.ts";
 import { print, printable } from "../client/terminal.ts";
-import type { Config } from "../config.ts";
+import { type Config, ConfigError } from "../config.ts";
 import { configOf, withData } from "./data_flags.ts";
 import { documentsOf } from "./shown.ts";
 
@@ -34,6 +34,9 @@ export function addRestoreCommand(program: Command): void {
   );
   command.action(async (path: string, flags: RestoreFlags) => {
     const config = configOf(command);
+    if (path === "-") {
+      throw new ConfigError("restore reads the backup twice, so - will not do: save it as a file first");
+    }
     await interruptible(
       (signal) => restoreFrom(config, path, flags, signal),
       "Interrupted; the same command goes on.",

@@ -71,7 +71,14 @@ Deno.test("pull keeps to its folder whatever the server calls the file", async (
 Deno.test("pull --tree makes the folders that the names say, and none outside", async () => {
   await using server = await startTestServer();
   await using user = await User.create(server);
-  const names = ["llama/a/config.json", "llama/b/config.json", "../../up/x", "/abs", "c\\..\\d"];
+  const names = [
+    "llama/a/config.json",
+    "llama/b/config.json",
+    "../../up/x",
+    "/abs",
+    "c\\..\\d",
+    'odd/a:b?"*',
+  ];
   for (const name of names) await uploaded(server, name, { name, fileName: "config.json" });
   await user.succeed(["pull", "--tree", "-o", "models", ...names.map((name) => `${name}:1.0-initial`)]);
   const root = `${user.folder}/models`;
@@ -80,6 +87,7 @@ Deno.test("pull --tree makes the folders that the names say, and none outside", 
     "c/d",
     "llama/a/config.json",
     "llama/b/config.json",
+    'odd/a:b?"*',
     "up/x",
   ]);
   assertEquals(await Deno.readTextFile(`${root}/llama/b/config.json`), "llama/b/config.json");

@@ -33,6 +33,7 @@ Deno.test("export to a folder says so at once, and leaves nothing beside it", as
   await using user = await User.create(server);
   await Deno.mkdir(`${user.folder}/there`);
   assertOneLine(await user.run(["export", "-o", "there"]), 2, '"there" is a folder');
+  assertOneLine(await user.run(["export", "-o", ""]), 2, "--output must not be empty");
   assertEquals([requests, (await Array.fromAsync(Deno.readDir(user.folder))).length], [0, 1]);
 });
 
