@@ -18,7 +18,7 @@ import { type Address, checkTarget, type Resolve, type TargetRules } from "./tar
 export interface GuardedClientOptions extends TargetRules {
   /** Finds the addresses of a name; the system's way by default. */
   resolve?: Resolve;
-  /** The certificates of the authorities to trust, in PEM, instead of the system's and those in NODE_EXTRA_CA_CERTS. */
+  /** The certificates of the authorities to trust, in PEM, instead of Mozilla's and those in NODE_EXTRA_CA_CERTS. */
   ca?: string;
 }
 

@@ -12,7 +12,7 @@ const SERVER_ARGS = [
   "--allow-read",
   "--allow-write",
   "--allow-env",
-  "--allow-sys=hostname,osUptime",
+  "--allow-sys",
   "main.ts",
 ];
 

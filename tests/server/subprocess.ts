@@ -47,7 +47,7 @@ export const PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-env",
-  "--allow-sys=hostname,osUptime",
+  "--allow-sys",
 ];
 
 async function listeningUrl(stdout: ReadableStream<Uint8Array>): Promise<string> {
