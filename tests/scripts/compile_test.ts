@@ -39,11 +39,16 @@ function standIn(): string {
   return Deno.build.os === "linux" ? "/bin/true" : Deno.execPath();
 }
 
-/** A module that compiles a one-line program into `folder`. */
+/** A module that compiles a one-line program, which has a worker, into `folder`. */
 async function oneLineProgram(folder: string, more: Partial<Compilation> = {}): Promise<string> {
   const entry = join(folder, "entry.ts");
+  const source = join(folder, "source", "deeper");
+  await Deno.mkdir(source, { recursive: true });
   await Deno.writeTextFile(entry, `console.log("a line that is easy to find");\n`);
-  const compilation = JSON.stringify({ entry, output: join(folder, "program"), ...more });
+  await Deno.writeTextFile(join(source, "some_worker.ts"), `console.log("a line of a worker");\n`);
+  await Deno.writeTextFile(join(source, "else.ts"), `console.log("a line of nobody");\n`);
+  const paths = { entry, source: join(folder, "source"), output: join(folder, "program") };
+  const compilation = JSON.stringify({ ...paths, ...more });
   const runner = join(folder, "runner.ts");
   const module = JSON.stringify(new URL("../../scripts/compile.ts", import.meta.url).href);
   await Deno.writeTextFile(
@@ -104,7 +109,9 @@ Deno.test("compile.ts puts the program into the file that DENORT_BIN names, with
     const program = await Deno.readFile(
       join(folder, Deno.build.os === "windows" ? "program.exe" : "program"),
     );
-    assert(new TextDecoder("latin1").decode(program).includes("a line that is easy to find"));
+    const text = new TextDecoder("latin1").decode(program);
+    const lines = ["a line that is easy to find", "a line of a worker", "a line of nobody"];
+    assertEquals(lines.map((line) => text.includes(line)), [true, true, false]);
   });
 });
 
