@@ -104,9 +104,10 @@ export function makeProgram(): Command {
           (meant === undefined ? "" : `did you mean ${meant}? `) + "assets-server --help lists them",
       );
     }
-    // The other commands do without the server's modules, and start sooner.
+    const config = readConfig(flagTexts(program), (name) => Deno.env.get(name));
+    // The other commands do without the server's modules, and start sooner; so does a mistake, which is told at once.
     const { serve } = await import("./serve_command.ts");
-    await serve(readConfig(flagTexts(program), (name) => Deno.env.get(name)));
+    await serve(config);
   });
   program.commandsGroup("Commands, for a running server (each has its own --help):");
   for (const add of COMMANDS) add(program);

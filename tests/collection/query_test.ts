@@ -6,7 +6,8 @@ import { present } from "../present.ts";
 import { ask, idOf, openCollection, take } from "./fixture.ts";
 
 async function fill(things: Collection, documents: JsonObject[]): Promise<void> {
-  for (const [n, document] of documents.entries()) await things.insert(idOf(n), document);
+  const outcomes = await things.insertMany(documents.map((document, n) => ({ id: idOf(n), document })));
+  assertEquals(outcomes, documents.map(() => undefined));
 }
 
 function numbers(count: number): JsonObject[] {
