@@ -67,7 +67,7 @@ export async function everythingIn(
     const root = `${server.dataDir}/objects`;
     return { documents, stored: (await filesBelow(root)).map((path) => path.slice(root.length + 1)) };
   }
-  const store = storeOf(server);
+  const store = await storeOf(server);
   const stored: string[] = [];
   for await (const { key } of store.list("")) stored.push(key);
   // MinIO lists unfinished writes by whole keys only.

@@ -172,7 +172,9 @@ export async function assertNothingLeft(server: TestServer, settings: SettingTex
     assertEquals(told, []);
     if (pending === 0) {
       // A resumable upload that is open belongs to its client for seven days.
-      const unfinished = await Array.fromAsync(storeOf({ ...server, config: direct }).listUnfinished(""));
+      const unfinished = await Array.fromAsync(
+        (await storeOf({ ...server, config: direct })).listUnfinished(""),
+      );
       assert(unfinished.length <= uploads, `${unfinished.length} unfinished writes, ${uploads} open uploads`);
       return;
     }

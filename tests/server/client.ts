@@ -3,7 +3,6 @@ import { assert, assertEquals, AssertionError } from "@std/assert";
 import { asJsonObject, type Json, type JsonObject } from "../../src/collection/json.ts";
 import { FileStore } from "../../src/objects/file_store.ts";
 import type { ObjectStore } from "../../src/objects/object_store.ts";
-import { S3Store } from "../../src/objects/s3_store.ts";
 import { assertDescribed } from "./described.ts";
 import { json, type TestServer, uploadForm, type UploadInput } from "./harness.ts";
 
@@ -216,14 +215,18 @@ export async function namesOf(server: TestServer, filter: unknown, search = ""):
 }
 
 /** The object store that the server stands on, opened beside it. */
-export function storeOf({ config, dataDir }: TestServer): Pick<ObjectStore, "list" | "listUnfinished"> {
-  return config.s3 ? new S3Store(config.s3) : new FileStore(`${dataDir}/objects`);
+export async function storeOf(
+  { config, dataDir }: TestServer,
+): Promise<Pick<ObjectStore, "list" | "listUnfinished">> {
+  if (!config.s3) return new FileStore(`${dataDir}/objects`);
+  const { S3Store } = await import("../../src/objects/s3_store.ts");
+  return new S3Store(config.s3);
 }
 
 /** The keys of all stored objects. */
 export async function objectKeys(server: TestServer): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of storeOf(server).list("")) keys.push(key);
+  for await (const { key } of (await storeOf(server)).list("")) keys.push(key);
   return keys.sort();
 }
 
@@ -232,7 +235,9 @@ async function inStore(server: TestServer, gaps: StoreGaps): Promise<string[]> {
   if (!server.config.s3) return await filesBelow(`${server.dataDir}/objects`);
   const found = await objectKeys(server);
   if (gaps.lacksUnfinished) return found;
-  for await (const { key, writeId } of storeOf(server).listUnfinished("")) found.push(`${key} ${writeId}`);
+  for await (const { key, writeId } of (await storeOf(server)).listUnfinished("")) {
+    found.push(`${key} ${writeId}`);
+  }
   return found;
 }
 
