@@ -18,7 +18,9 @@ Deno.test("TextLines says how long the open line is, and takes a long one in sma
   const lines = new TextLines();
   const piece = encoder.encode("x".repeat(10));
   const startedAt = performance.now();
-  for (let n = 0; n < 100_000; n++) assertEquals(lines.take(piece).length, 0);
+  let found = 0;
+  for (let n = 0; n < 100_000; n++) found += lines.take(piece).length;
+  assertEquals(found, 0);
   assertEquals(lines.openCharacters, 1_000_000);
   assertEquals(lines.end()[0]?.length, 1_000_000);
   assert(performance.now() - startedAt < 2000);
