@@ -19,7 +19,7 @@ import { webRoutes, type WebRoutesOptions } from "../web/routes.ts";
 import { createBody } from "./schema.ts";
 import type { ResumableUploads } from "./tus/resumable_uploads.ts";
 import { tusRoutes, type TusRoutesOptions } from "./tus/routes.ts";
-import type { AssetService, FileLocation } from "./service.ts";
+import type { AssetService, FileLocation, FoundAsset } from "./service.ts";
 import { receiveUpload, type UploadOptions } from "./upload_form.ts";
 
 /** What the routes need beside the use cases. */
@@ -78,9 +78,10 @@ async function createAsset(context: Context<AppEnv>, service: AssetService): Pro
   return success(context, { message: "Asset created", id, asset_uri, asset }, 201);
 }
 
-async function getAsset(context: Context<AppEnv>, service: AssetService): Promise<Response> {
-  const { text, etag } = await service.get(assetReference(context));
-  return sendDocument(context, text, etag);
+function getAsset(context: Context<AppEnv>, service: AssetService): Response | Promise<Response> {
+  const send = ({ text, etag }: FoundAsset) => sendDocument(context, text, etag);
+  const found = service.get(assetReference(context));
+  return found instanceof Promise ? found.then(send) : send(found);
 }
 
 async function updateAsset(context: Context<AppEnv>, service: AssetService): Promise<Response> {

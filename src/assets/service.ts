@@ -1,7 +1,13 @@
 /** The use cases of an Assets DB: everything that can be done with an asset but the streaming of its file in (`upload.ts`). */
 import { getLogger } from "@logtape/logtape";
 import { v7 as uuidV7 } from "uuid";
-import { Collection, type ShownDocument, type Stored, untilUndisturbed } from "../collection/collection.ts";
+import {
+  Collection,
+  type Seen,
+  type ShownDocument,
+  type Stored,
+  untilUndisturbed,
+} from "../collection/collection.ts";
 import { type Once, runOnce, together } from "../collection/idempotency.ts";
 import { asJsonObject, isJsonObject, type JsonObject } from "../collection/json.ts";
 import type { UniqueValue } from "../collection/truth.ts";
@@ -114,14 +120,17 @@ export class AssetService {
   }
 
   /**
-   * The asset with this URI or id.
+   * The asset with this URI or id; at once, if the view has it.
    *
    * @throws {ServiceError} `not_found`
    */
-  async get(reference: string): Promise<FoundAsset> {
-    const seen = await this.assets.see({ field: "asset_uri", value: reference }, reference);
-    if (!seen) throw notFound(reference);
-    return { id: seen.id, text: seen.text, etag: this.#etag(seen.versionstamp, seen.server) };
+  get(reference: string): FoundAsset | Promise<FoundAsset> {
+    const toFound = (seen: Seen | undefined) => {
+      if (!seen) throw notFound(reference);
+      return { id: seen.id, text: seen.text, etag: this.#etag(seen.versionstamp, seen.server) };
+    };
+    const seen = this.assets.see({ field: "asset_uri", value: reference }, reference);
+    return seen instanceof Promise ? seen.then(toFound) : toFound(seen);
   }
 
   /**

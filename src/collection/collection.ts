@@ -132,14 +132,18 @@ export class Collection {
   }
 
   /**
-   * The first document as clients see it that one of the references names: a string is an id. From the view; only if that has
-   * none of them, from the truth.
+   * The first document as clients see it that one of the references names: a string is an id. From the view, at once; only if
+   * that has none of them, from the truth.
    */
-  async see(...references: (string | UniqueValue)[]): Promise<Seen | undefined> {
+  see(...references: (string | UniqueValue)[]): Seen | Promise<Seen | undefined> {
     for (const reference of references) {
       const found = typeof reference === "string" ? this.view.get(reference) : this.view.find(reference);
       if (found) return found;
     }
+    return this.#seeInTruth(references);
+  }
+
+  async #seeInTruth(references: (string | UniqueValue)[]): Promise<Seen | undefined> {
     for (const reference of references) {
       const stored = await (typeof reference === "string" ? this.get(reference) : this.find(reference));
       if (stored) return this.#seen(stored);

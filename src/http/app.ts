@@ -55,7 +55,8 @@ export function withHarmlessMethod(request: Request): Request {
  * @param path in Hono's notation; it is matched against the raw path, still percent-encoded
  */
 export function route(app: App, tokens: AccessTokens, path: string, methods: Methods): void {
-  const allowed = Object.keys(methods);
+  const byName = new Map(Object.entries(methods));
+  const allowed = [...byName.keys()];
   if (methods.GET && !methods.HEAD) allowed.push("HEAD");
   const allow = [...allowed, "OPTIONS"].join(", ");
   const pattern = path.replaceAll(/\{[^}]*\}/g, "");
@@ -64,7 +65,7 @@ export function route(app: App, tokens: AccessTokens, path: string, methods: Met
     const method = context.req.method;
     nameRequestSpan(method, pattern);
     if (method === "OPTIONS") return context.body(null, 204, { Allow: allow });
-    const chosen = method === "HEAD" ? methods.HEAD ?? methods.GET : own(methods, method);
+    const chosen = method === "HEAD" ? methods.HEAD ?? methods.GET : byName.get(method);
     if (!chosen) {
       throw new ServiceError("method_not_allowed", `${method} is not allowed here; allowed: ${allow}.`, {
         headers: { Allow: allow },
@@ -87,11 +88,6 @@ async function measured(handled: ReturnType<AppHandler>): Promise<Response> {
   const { status, headers } = answer;
   headers.set("Content-Length", String((await answer.arrayBuffer()).byteLength));
   return new Response(null, { status, headers });
-}
-
-function own(methods: Methods, method: string): Methods[keyof Methods] {
-  for (const [name, chosen] of Object.entries(methods)) if (name === method) return chosen;
-  return undefined;
 }
 
 /**

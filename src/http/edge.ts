@@ -54,7 +54,7 @@ export function enter(exchange: Exchange, request: Request): Response | undefine
 /** Adds to an answer what every answer has, and takes note of it. It is not rebuilt for that: that would have it sent in chunks. */
 export function leave(exchange: Exchange, response: Response): Response {
   exchange.status = response.status;
-  if (exchange.hasCommonHeaders) return response;
+  if (exchange.isWhole) return response;
   const { headers } = response;
   for (const [name, value] of Object.entries(commonHeaders(exchange))) {
     if (name === "Vary") headers.append(name, value);

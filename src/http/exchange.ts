@@ -33,8 +33,8 @@ export class Exchange {
   readonly client: string;
   /** What `Origin` says, if pages of other origins may ask at all. */
   origin: string | null = null;
-  /** Whether its answer was made with the headers that every answer has. */
-  hasCommonHeaders = false;
+  /** Whether its answer was made as a whole, with the headers that every answer has. */
+  isWhole = false;
   /** What `X-Request-Id` says. */
   id = "-";
   /** The pattern of the route, such as `/asset/:uri`. */

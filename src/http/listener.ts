@@ -8,6 +8,7 @@
  * (`node:http` has both: `headersTimeout`, `keepAliveTimeout`, `maxConnections`.) A proxy in front has to see to them.
  */
 import { ServiceError } from "../errors.ts";
+import type { Front } from "./front.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -25,21 +26,21 @@ export interface Certificate {
   key: string;
 }
 
-/** A listener for one handler. */
+/** A listener for one front. */
 export class Listener {
-  readonly #handler: Deno.ServeHandler<Deno.NetAddr>;
+  readonly #front: Front;
   readonly #abort = new AbortController();
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   #inFlight = 0;
   #isStopping = false;
   #onIdle: () => void = () => {};
-  readonly #onCompleted = () => {
+  readonly #onEnd = () => {
     this.#inFlight--;
     if (this.#inFlight === 0) this.#onIdle();
   };
 
-  constructor(handler: Deno.ServeHandler<Deno.NetAddr>) {
-    this.#handler = handler;
+  constructor(front: Front) {
+    this.#front = front;
   }
 
   /**
@@ -80,6 +81,8 @@ export class Listener {
     });
     await Promise.race([idle, late]);
     clearTimeout(timer);
+    // The last answer may be there, but not handed over yet.
+    await pause(0);
     await this.#shutDown();
   }
 
@@ -100,9 +103,7 @@ export class Listener {
   #handle(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Response | Promise<Response> {
     if (this.#isStopping && !request.url.endsWith("/livez")) return stopping();
     this.#inFlight++;
-    // Settles when the answer has been sent to its end, or the connection broke.
-    info.completed.then(this.#onCompleted, this.#onCompleted);
-    return this.#handler(request, info);
+    return this.#front(request, info, this.#onEnd);
   }
 }
 
