@@ -147,7 +147,6 @@ function describe({ asset, storedAt }: FileLocation & { kind: "here" }) {
     "ETag": `"${digest}"`,
     "Last-Modified": storedAt.toUTCString(),
     "Repr-Digest": `sha-256=:${Uint8Array.fromHex(digest).toBase64()}:`,
-    "X-Content-Type-Options": "nosniff",
   });
   return {
     headers,

@@ -107,7 +107,7 @@ export function rawPath(request: Request): string {
  * sent raw and is taken as it is.
  */
 export function pathRest(context: Context, prefix: string): string {
-  const rest = rawPath(context.req.raw).slice(prefix.length);
+  const rest = context.req.path.slice(prefix.length);
   try {
     return decodeURIComponent(rest);
   } catch {

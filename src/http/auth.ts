@@ -68,7 +68,7 @@ export class AccessTokens {
  */
 export function authorize(context: Context<AppEnv>, tokens: AccessTokens, access: Access): void {
   const { env, req } = context;
-  env.tokenName = authenticate(tokens, access, req.header("Authorization"));
+  if (tokens.restricts(access)) env.tokenName = authenticate(tokens, access, req.header("Authorization"));
   if (access !== "write" || env.tokenName !== undefined) return;
   const hosts = [req.header("Host") ?? "", env.edge.publicHost()];
   if (!isForeignPage(env.edge.origins, req.raw.headers, hosts)) return;

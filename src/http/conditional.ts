@@ -17,16 +17,15 @@ export type Verdict = "send" | "not_modified";
  * @throws {ServiceError} `precondition_failed`
  */
 export function evaluateRead(headers: Headers, validators: Validators): Verdict {
+  const { etag, lastModified } = validators;
   checkUnmodified(headers, validators);
   const ifNoneMatch = headers.get("If-None-Match");
   if (ifNoneMatch !== null) {
-    return listsTag(ifNoneMatch, validators.etag, { weak: true }) ? "not_modified" : "send";
+    return listsTag(ifNoneMatch, etag, { weak: true }) ? "not_modified" : "send";
   }
+  if (lastModified === undefined) return "send";
   const since = parseDate(headers.get("If-Modified-Since"));
-  if (since !== undefined && validators.lastModified && wholeSeconds(validators.lastModified) <= since) {
-    return "not_modified";
-  }
-  return "send";
+  return since !== undefined && wholeSeconds(lastModified) <= since ? "not_modified" : "send";
 }
 
 /**
@@ -60,8 +59,9 @@ function checkUnmodified(headers: Headers, { etag, lastModified }: Validators): 
       `It has changed: If-Match does not name its ETag, ${etag}.`,
     );
   }
+  if (lastModified === undefined) return;
   const unmodifiedSince = parseDate(headers.get("If-Unmodified-Since"));
-  if (unmodifiedSince !== undefined && lastModified && wholeSeconds(lastModified) > unmodifiedSince) {
+  if (unmodifiedSince !== undefined && wholeSeconds(lastModified) > unmodifiedSince) {
     throw new ServiceError("precondition_failed", "It has changed since the date of If-Unmodified-Since.");
   }
 }

@@ -8,7 +8,7 @@ import { ServiceError } from "../errors.ts";
 import { preflightHeaders } from "./cors.ts";
 import { errorAnswer } from "./envelope.ts";
 import type { Exchange } from "./exchange.ts";
-import { commonHeaders } from "./send.ts";
+import { addCommonHeaders } from "./send.ts";
 
 /** A sane request id, which is taken over from the client: it goes into a header and into each line of the log. */
 const REQUEST_ID = /^[\w=-]{1,128}$/;
@@ -56,10 +56,7 @@ export function leave(exchange: Exchange, response: Response): Response {
   exchange.status = response.status;
   if (exchange.isWhole) return response;
   const { headers } = response;
-  for (const [name, value] of Object.entries(commonHeaders(exchange))) {
-    if (name === "Vary") headers.append(name, value);
-    else headers.set(name, value);
-  }
+  addCommonHeaders(headers, exchange);
   if (!headers.has("Content-Security-Policy")) {
     headers.set("Content-Security-Policy", CONTENT_SECURITY_POLICY);
   }

@@ -30,19 +30,22 @@ export function sendText(
   status: number,
   headers: TextHeaders,
 ): Response {
-  const { "Content-Type": type, ...others } = { ...headers, ...commonHeaders(exchange) };
   exchange.isWhole = true;
   exchange.bytesOut = Buffer.byteLength(text);
+  // Measured in Deno 2.9.6: an answer made with its type alone takes several times less than one made with more headers, and
+  // adding them one by one costs less than that saves.
+  const response = new Response(text, { status, headers: { "Content-Type": headers["Content-Type"] } });
+  for (const name in headers) if (name !== "Content-Type") response.headers.append(name, headers[name] ?? "");
   // Hono takes the body away from the answer to HEAD, and with it its length (RFC 9110 §9.3.2).
-  if (exchange.method === "HEAD") others["Content-Length"] = String(exchange.bytesOut);
-  // Deno 2.9.6 makes such an answer with its type alone several times as fast as one with more, by more than it takes to add them.
-  const response = new Response(text, { status, headers: { "Content-Type": type } });
-  for (const [name, value] of Object.entries(others)) response.headers.append(name, value);
+  if (exchange.method === "HEAD") response.headers.append("Content-Length", String(exchange.bytesOut));
+  addCommonHeaders(response.headers, exchange);
   return response;
 }
 
-/** What every answer has. */
-export function commonHeaders({ id, edge, origin }: Exchange): Record<string, string> {
-  const headers = { "X-Request-Id": id, "X-Content-Type-Options": "nosniff" };
-  return edge.origins.length === 0 ? headers : { ...headers, ...corsHeaders(edge.origins, origin) };
+/** Adds to an answer what every answer has. */
+export function addCommonHeaders(headers: Headers, { id, edge, origin }: Exchange): void {
+  headers.append("X-Request-Id", id);
+  headers.append("X-Content-Type-Options", "nosniff");
+  if (edge.origins.length === 0) return;
+  for (const [name, value] of Object.entries(corsHeaders(edge.origins, origin))) headers.append(name, value);
 }
