@@ -35,6 +35,15 @@ Deno.test("fsck prints a line for each finding, and ends with 0 in order, 1 if s
   ]);
 });
 
+Deno.test("fsck, backup and restore say how many there are, of one in the singular", async () => {
+  await using data = await makeAssets(1);
+  await using user = await User.create(NOWHERE);
+  const where = ["--data-dir", data.dataDir];
+  assertEquals(await user.succeed(["fsck", ...where]), "1 asset, 1 file of 12 B: nothing found.\n");
+  assertEquals(await user.succeed(["backup", "b.tar", ...where]), "1 asset in b.tar\n");
+  assertEquals(await user.succeed(["restore", "b.tar", "--data-dir", "new"]), "1 asset restored\n");
+});
+
 Deno.test("backup and restore take the server's flags before and behind the command, and say what they did", async () => {
   await using data = await makeAssets(2);
   await using user = await User.create(NOWHERE);

@@ -6,7 +6,7 @@ import { count, formatBytes } from "../client/quantities.ts";
 import { print, printable } from "../client/terminal.ts";
 import { type Config, ConfigError } from "../config.ts";
 import { configOf, withData } from "./data_flags.ts";
-import { bytesShown, documentsOf } from "./shown.ts";
+import { bytesShown, countDocuments, documentsOf } from "./shown.ts";
 
 interface BackupFlags {
   objects?: boolean;
@@ -64,11 +64,10 @@ async function backUp(config: Config, path: string, flags: BackupFlags, signal: 
   }
   const result = { path, documents: lines - removed.length, objects, object_bytes, incomplete };
   const files = flags.objects ? ` and ${count(objects, "file")} of ${formatBytes(object_bytes)}` : "";
-  const plural = documentsOf(config.mode);
   await progress.say(
     flags.json
       ? `${JSON.stringify(result)}\n`
-      : `${result.documents} ${plural}${files} in ${printable(path)}\n`,
+      : `${countDocuments(result.documents, config.mode)}${files} in ${printable(path)}\n`,
     print,
   );
   if (incomplete.length > 0) {

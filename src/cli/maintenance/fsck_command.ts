@@ -8,7 +8,7 @@ import { count, formatBytes } from "../client/quantities.ts";
 import { print, printable } from "../client/terminal.ts";
 import type { Config } from "../config.ts";
 import { configOf, withData } from "./data_flags.ts";
-import { bytesShown, documentsOf } from "./shown.ts";
+import { bytesShown, countDocuments, documentsOf } from "./shown.ts";
 
 interface FsckFlags {
   repair?: boolean;
@@ -67,8 +67,7 @@ async function fsck(config: Config, flags: FsckFlags, signal: AbortSignal): Prom
   const { holdSite, readSite } = await import("../../maintenance/site.ts");
   await using site = await (flags.repair ? holdSite(config) : readSite(config));
   await using progress = new Progress();
-  const plural = documentsOf(config.mode);
-  const documents = progress.file(plural, undefined, String);
+  const documents = progress.file(documentsOf(config.mode), undefined, String);
   const options = {
     readsFiles: flags.checksums ?? false,
     isForced: flags.force ?? false,
@@ -79,7 +78,7 @@ async function fsck(config: Config, flags: FsckFlags, signal: AbortSignal): Prom
     progress.say(flags.json ? jsonLine(finding, outcome) : line(finding, outcome), print);
   const result = await (flags.repair ? repair : check)(site, options, report);
   if (flags.json) await progress.say(`${JSON.stringify(toJson(result))}\n`, print);
-  const summary = summaryOf(result, plural, config);
+  const summary = summaryOf(result, config);
   if (result.remaining > 0) throw new NotInOrder(`${summary}.`);
   if (!flags.json) await progress.say(`${summary}.\n`, print);
 }
@@ -98,12 +97,12 @@ function toJson({ documents, files, fileBytes, pending, uploads, findings, mende
   return { documents, files, file_bytes: fileBytes, pending, uploads, findings, mended, remaining };
 }
 
-function summaryOf(result: Result, plural: string, { mode }: Config): string {
+function summaryOf(result: Result, { mode }: Config): string {
   const { documents, files, fileBytes, pending, findings, mended, remaining } = result;
   const kept = mode === "registry" ? "" : `, ${count(files, "file")} of ${formatBytes(fileBytes)}`;
   const underWay = pending === 0 ? "" : `, ${pending} under way or left to the server's sweeper`;
   const verdict = findings === 0
     ? "nothing found"
     : `${count(findings, "finding")}, ${mended} mended, ${remaining} remaining`;
-  return `${documents} ${plural}${kept}${underWay}: ${verdict}`;
+  return `${countDocuments(documents, mode)}${kept}${underWay}: ${verdict}`;
 }

@@ -6,7 +6,7 @@ import { count } from "../client/quantities.ts";
 import { print, printable } from "../client/terminal.ts";
 import { type Config, ConfigError } from "../config.ts";
 import { configOf, withData } from "./data_flags.ts";
-import { documentsOf } from "./shown.ts";
+import { countDocuments } from "./shown.ts";
 
 interface RestoreFlags {
   json?: boolean;
@@ -73,12 +73,11 @@ async function restoreFrom(
   for (const id of incomplete) {
     await progress.say(`The file of ${printable(id)} was missing or damaged when the backup was made.\n`);
   }
-  const plural = documentsOf(config.mode);
   const kept = backup.head.has_objects ? ` and ${count(files, "file")}` : "";
   await progress.say(
     flags.json
       ? `${JSON.stringify({ documents, files, contested, incomplete })}\n`
-      : `${documents} ${plural}${kept} restored\n`,
+      : `${countDocuments(documents, config.mode)}${kept} restored\n`,
     print,
   );
   const lacking = contested.length + incomplete.length;

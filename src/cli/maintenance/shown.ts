@@ -7,6 +7,12 @@ export function documentsOf(mode: Mode): string {
   return mode === "registry" ? "entries" : "assets";
 }
 
+/** `1 asset`, `3 assets`; of a registry `1 entry`, `3 entries`. */
+export function countDocuments(number: number, mode: Mode): string {
+  if (number !== 1) return `${number} ${documentsOf(mode)}`;
+  return mode === "registry" ? "1 entry" : "1 asset";
+}
+
 /** Shows how many bytes of files have passed, from the first one on. */
 export function bytesShown(progress: Progress): (count: number) => void {
   let file: ProgressFile | undefined;
