@@ -6,7 +6,7 @@ import { createFront } from "../../src/http/front.ts";
 import { sendText } from "../../src/http/send.ts";
 
 /** What became of one request for `/x` to a server with this one route. */
-function ask(handle: AppHandler) {
+function ask(handle: AppHandler, origins: string[] = []) {
   const app = createApp();
   route(app, new AccessTokens([]), "/x", { GET: { access: "open", handle } });
   const ends: boolean[] = [];
@@ -16,7 +16,7 @@ function ask(handle: AppHandler) {
   };
   const front = createFront(
     app,
-    { origins: [], idleTimeoutMs: 1000, publicHost: () => "localhost" },
+    { origins, idleTimeoutMs: 1000, publicHost: () => "localhost" },
     observer,
   );
   const { promise: completed, resolve: complete, reject: breakOff } = Promise.withResolvers<void>();
@@ -62,4 +62,10 @@ Deno.test("createFront() answers 500 in the envelope, and is done, when a route 
     const { status } = await answer;
     assertEquals([status, ends, left()], [500, [true], 1]);
   }
+});
+
+Deno.test("createFront() adds to what an answer varies by, where pages of some origins may ask", async () => {
+  const headers = { "Content-Type": "text/plain", Vary: "Accept" };
+  const { answer } = ask((context) => sendText(context, "x", 200, headers), ["https://a.example"]);
+  assertEquals((await answer).headers.get("Vary"), "Accept, Origin");
 });
