@@ -22,7 +22,7 @@ export type Front = (
   onEnd?: () => void,
 ) => Response | Promise<Response>;
 
-/** Makes the handler of every request. What can be answered at once is: to wait for it would cost as much as to answer it. */
+/** Makes the handler of every request. What can be answered at once is: every promise on the way is work for nothing. */
 export function createFront(app: App, edge: Edge, observer: Observer): Front {
   return (request, info, onEnd) => {
     const harmless = withHarmlessMethod(request);
