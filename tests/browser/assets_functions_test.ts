@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { Locator, Page } from "playwright-core";
 import { at, created, getAsset, listAt, query, textAt, uploaded } from "../server/client.ts";
 import { startTestServer, type TestServer } from "../server/harness.ts";
-import { closeBrowser, open, SCREENS, throttleOf } from "./browser.ts";
+import { closeBrowser, open, SCREENS, uploadGate } from "./browser.ts";
 import { type Hands, Keyboard, Pointer } from "./hands.ts";
 
 /** What a function is tried with. */
@@ -140,10 +140,10 @@ const FUNCTIONS: Record<string, (trial: Trial) => Promise<void>> = {
   "An upload that is paused, goes on, and another that is cancelled": async (
     { page, hands, server, name },
   ) => {
-    const throttle = await throttleOf(page);
+    const letThrough = await uploadGate(page);
     await hands.press(page.locator("#upload-button"));
     const choose = async (file: string) => {
-      await throttle(2_000_000);
+      letThrough(1);
       const chooser = await hands.openFiles(page.locator("#upload-files"));
       await chooser.setFiles(largeFile);
       await hands.type(page.locator("#upload-name"), file);
@@ -153,7 +153,7 @@ const FUNCTIONS: Record<string, (trial: Trial) => Promise<void>> = {
     await choose(name);
     await hands.press(page.getByRole("button", { name: "Pause" }));
     await page.locator("#uploads", { hasText: "paused at" }).waitFor();
-    await throttle(-1);
+    letThrough(Infinity);
     await hands.press(page.getByRole("button", { name: "Resume" }));
     await page.locator("#uploads", { hasText: "done" }).waitFor();
     await choose(`${name}-2`);

@@ -1,7 +1,7 @@
 /** A real browser, and pages that are watched: nothing may go wrong in them, and nothing may be asked of another host. */
 import { assert, assertEquals } from "@std/assert";
 import axe from "axe-core";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page, type Route } from "playwright-core";
 
 /** Quiet, and without errands of its own. */
 const FLAGS = [
@@ -91,12 +91,28 @@ export const SCREENS: Record<number, BrowserContextOptions> = {
   390: { viewport: { width: 390, height: 844 }, colorScheme: "dark", isMobile: true, hasTouch: true },
 };
 
-/** Sets how fast a page may send, in bytes a second; -1 for as fast as it can. Not by `route`, which copies what is sent. */
-export async function throttleOf(page: Page): Promise<(bytesPerSecond: number) => Promise<void>> {
-  const devtools = await page.context().newCDPSession(page);
-  return async (uploadThroughput) => {
-    const conditions = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput };
-    await devtools.send("Network.emulateNetworkConditions", conditions);
+/**
+ * Holds the pieces of uploads on their way to the server. What is returned lets those through that begin before a byte, and
+ * at first there are none.
+ */
+export async function uploadGate(page: Page): Promise<(untilByte: number) => void> {
+  let openUntil = 0;
+  let held: Route[] = [];
+  const isHeld = (route: Route) =>
+    route.request().method() === "PATCH" && Number(route.request().headers()["upload-offset"]) >= openUntil;
+  const go = (route: Route) =>
+    route.continue().catch(() => {
+      // The page has given it up.
+    });
+  await page.route("**/uploads/*", async (route) => {
+    if (isHeld(route)) held.push(route);
+    else await go(route);
+  });
+  return (untilByte) => {
+    openUntil = untilByte;
+    const before = held;
+    held = before.filter(isHeld);
+    for (const route of before) if (!isHeld(route)) go(route);
   };
 }
 

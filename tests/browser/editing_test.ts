@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { assertStatus, created, getAsset, listAt, send, uploaded } from "../server/client.ts";
 import { startTestServer, uploadForm } from "../server/harness.ts";
-import { closeBrowser, open, throttleOf } from "./browser.ts";
+import { closeBrowser, open, uploadGate } from "./browser.ts";
 
 Deno.test.afterAll(closeBrowser);
 
@@ -37,15 +37,15 @@ Deno.test("While a file goes up behind a closed dialogue, the button tells how f
   await using server = await startTestServer();
   await using opened = await open(`${server.url}/ui/`);
   const { page } = opened;
-  const throttle = await throttleOf(page);
-  await throttle(2_000_000);
+  const letThrough = await uploadGate(page);
   await page.click("#upload-button");
   await page.setInputFiles("#upload-files", { name: "a", mimeType: "", buffer: Buffer.alloc(2_500_000) });
   await page.locator("#upload-form [type=submit]").click();
   await page.keyboard.press("Escape");
   await page.locator("#upload-button", { hasText: "Uploading 0 %" }).waitFor();
+  letThrough(1);
   await page.locator("#upload-button", { hasText: "Uploading 83 %" }).waitFor();
-  await throttle(-1);
+  letThrough(Infinity);
   await page.locator("#rows", { hasText: "2.5 MB" }).waitFor();
   assertEquals(await page.textContent("#upload-button"), "Upload");
 });

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import type { Page } from "playwright-core";
 import { getAsset, listAt, query, textAt, uploaded } from "../server/client.ts";
 import { startTestServer, type TestServer } from "../server/harness.ts";
-import { closeBrowser, open, SCREENS, throttleOf } from "./browser.ts";
+import { closeBrowser, open, SCREENS, uploadGate } from "./browser.ts";
 
 Deno.test.afterAll(closeBrowser);
 
@@ -42,8 +42,8 @@ for (const [width, screen] of Object.entries(SCREENS)) {
     const { page } = opened;
     const { folder, path } = await folderWith("big.bin", 12 * MIB);
     try {
-      const throttle = await throttleOf(page);
-      await throttle(3_000_000);
+      const letThrough = await uploadGate(page);
+      letThrough(1);
       await page.click("#upload-button");
       await page.setInputFiles("#upload-files", path);
       await page.fill("#upload-version", "7");
@@ -51,7 +51,7 @@ for (const [width, screen] of Object.entries(SCREENS)) {
       await page.locator("#uploads", { hasText: /[2-9]\.\d MB of 13 MB/ }).waitFor();
       page.on("dialog", (dialog) => dialog.accept());
       await page.reload();
-      await throttle(-1);
+      letThrough(Infinity);
       const methods: string[] = [];
       page.on("request", (request) => {
         if (request.url().includes("/uploads/")) methods.push(request.method());
@@ -128,13 +128,13 @@ Deno.test("An upload goes on by itself when a server that was away is back", asy
   const { page } = opened;
   const { folder, path } = await folderWith("big.bin", 6 * MIB);
   try {
-    const throttle = await throttleOf(page);
-    await throttle(2_000_000);
+    const letThrough = await uploadGate(page);
+    letThrough(1);
     await send(page, path);
     await page.locator("#uploads", { hasText: "2.1 MB of 6.3 MB" }).waitFor();
     const { port } = new URL(server.url);
     await server.restart({ port: "0" });
-    await throttle(-1);
+    letThrough(Infinity);
     await page.locator("#uploads", { hasText: "does not answer. It is tried again…" }).waitFor();
     await server.restart({ port });
     await page.locator("#uploads", { hasText: "done" }).waitFor();
@@ -150,13 +150,12 @@ Deno.test("A file that is going up is not sent twice", async () => {
   const { page } = opened;
   const { folder, path } = await folderWith("once.bin", 3 * MIB);
   try {
-    const throttle = await throttleOf(page);
-    await throttle(1_000_000);
+    const letThrough = await uploadGate(page);
     await send(page, path);
     await page.locator('#uploads [data-state="running"]').waitFor();
     await send(page, path);
     await page.locator("#upload-problem", { hasText: "once.bin is going up already." }).waitFor();
-    await throttle(-1);
+    letThrough(Infinity);
     await page.locator("#uploads", { hasText: "done" }).waitFor();
   } finally {
     await Deno.remove(folder, { recursive: true });
