@@ -60,7 +60,7 @@ export async function open(
     await context.addInitScript(`sessionStorage.setItem("assets-server-token", ${JSON.stringify(token)})`);
   }
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   const complaints: string[] = [];
   const strangers: string[] = [];
   page.on("console", (message) => {
