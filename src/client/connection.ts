@@ -135,19 +135,25 @@ export class Connection {
       });
     } catch (error) {
       if (timeout.signal.aborted) {
-        const message = `${this.server} did not answer within ${timeoutMs / 1000} s.`;
+        const message = `${this.#placeOf(url)} did not answer within ${timeoutMs / 1000} s.`;
         throw new ClientError(message, { status: 0, code: "no_answer", cause: error });
       }
-      throw this.#failure(error, input.signal);
+      throw this.#failure(error, input.signal, this.#placeOf(url));
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #failure(error: unknown, signal: AbortSignal | undefined): unknown {
+  /** Who was asked: the server, or whoever has a file that it names. */
+  #placeOf(url: string): string {
+    const { origin } = new URL(url);
+    return origin === new URL(this.server).origin ? this.server : `The file is at ${origin}, which`;
+  }
+
+  #failure(error: unknown, signal: AbortSignal | undefined, place: string = this.server): unknown {
     if (error instanceof ClientError) return error;
     for (const ended of [signal, this.#options.signal]) if (ended?.aborted) return ended.reason;
-    return new ClientError(`${this.server} does not answer: ${reasonOf(error)}.`, {
+    return new ClientError(`${place} does not answer: ${reasonOf(error)}.`, {
       status: 0,
       code: "unreachable",
       cause: error,

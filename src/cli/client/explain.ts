@@ -18,6 +18,8 @@ function adviceFor({ code, message }: ClientError): string {
   switch (code) {
     case "unreachable":
     case "no_answer":
+      // Another server would send us to the same place.
+      if (message.startsWith("The file is at ")) return "";
       return "Is it running? --server or ASSETS_SERVER_URL names another.";
     case "unauthenticated":
       return "Give a token that it knows: --token or ASSETS_TOKEN.";

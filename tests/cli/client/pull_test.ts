@@ -68,6 +68,20 @@ Deno.test("pull keeps to its folder whatever the server calls the file", async (
   ]);
 });
 
+Deno.test("pull of a file that lives elsewhere names the place that does not answer, not the server", async () => {
+  await using server = await startTestServer();
+  await using user = await User.create(server);
+  const place = refusedUrl();
+  await created(server, {
+    asset_name: "a",
+    asset_version: { version: "1", tag: "x" },
+    asset_public_url: `${place}/file`,
+  });
+  const said = await user.run(["pull", "a:1-x"]);
+  assertOneLine(said, 1, `The file is at ${place}, which does not answer`);
+  assertEquals(said.stderr.includes("--server"), false, said.stderr);
+});
+
 Deno.test("pull --tree makes the folders that the names say, and none outside", async () => {
   await using server = await startTestServer();
   await using user = await User.create(server);
