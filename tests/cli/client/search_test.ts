@@ -1,5 +1,6 @@
 /** `assets-server search`, `info`, `update`, `rm` against a real server, in a pipe. */
 import { assertEquals, assertMatch } from "@std/assert";
+import { ASSET_WORDS, filterOf } from "../../../src/cli/client/filter_words.ts";
 import { at, getAsset, namesOf, uploaded } from "../../server/client.ts";
 import { refusedUrl } from "../../server/fake_server.ts";
 import { startTestServer, type TestServer } from "../../server/harness.ts";
@@ -45,6 +46,12 @@ Deno.test("search finds by words what the words say", async () => {
     [["llama", `{"asset_tags":{"$size":2}}`], ["Llama 3"]],
   ];
   for (const [words, names] of cases) {
+    assertEquals(await namesOf(server, filterOf(words, ASSET_WORDS)), names, words.join(" "));
+  }
+  // A process for each would tell no more: these are what a command line could take for something else.
+  const odd = cases.filter(([words]) => words.length !== 1 || /[>{(!]/.test(words[0] ?? ""));
+  assertEquals(odd.length, 9);
+  for (const [words, names] of odd) {
     const stdout = await user.succeed(["search", ...words, "--fields", "name"]);
     assertEquals(stdout.split("\n").filter((line) => line !== ""), names, words.join(" "));
   }
