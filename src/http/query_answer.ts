@@ -7,8 +7,8 @@ import type { JsonObject } from "../collection/json.ts";
 import { pickFields } from "../collection/pick_fields.ts";
 import { compileSort, type Sort } from "../collection/sort.ts";
 import { ServiceError } from "../errors.ts";
-import { validate } from "../validation.ts";
 import { readJsonBody } from "./json_body.ts";
+import { readQueryString } from "./query_string.ts";
 import { sendJson, sendText } from "./send.ts";
 import { streamText } from "./text_stream.ts";
 
@@ -27,8 +27,8 @@ const LIMIT_RULE = `must be a number from 1 to ${MAX_LIMIT}`;
 
 /** What the query string of every query may hold. */
 const queryString = {
-  limit: z.string().regex(/^\d{1,5}$/, { error: LIMIT_RULE }).refine(
-    (text) => Number(text) >= 1 && Number(text) <= MAX_LIMIT,
+  limit: z.string().refine(
+    (text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_LIMIT,
     { error: LIMIT_RULE },
   ).optional().meta({
     description: `The size of a page, 1 to ${MAX_LIMIT}; without it every match is sent.`,
@@ -47,14 +47,12 @@ const queryString = {
   include: z.string().optional().meta({
     description: "What each is to have beside its fields, such as `id`.",
   }),
+  explain: z.enum(["true", "false"], { error: "can only be true or false" }).optional()
+    .meta({ description: "Also says how the answer was found." }),
 };
 
 /** The query string of `POST /assets`. */
-export const query = z.strictObject({
-  ...queryString,
-  explain: z.enum(["true", "false"], { error: "can only be true or false" }).optional()
-    .meta({ description: "Also says how the answer was found." }),
-});
+export const query = z.strictObject(queryString);
 
 /** The query string of `POST /asset_registries`. */
 export const queryWithHealth = z.strictObject({
@@ -104,10 +102,10 @@ export function readQueryOptions(
   context: Context,
   { includes, hasHealth = false }: { includes: readonly string[]; hasHealth?: boolean },
 ): QueryOptions {
-  const given = Object.fromEntries(new URL(context.req.url).searchParams);
-  const options: z.infer<typeof queryWithHealth> & z.infer<typeof query> = hasHealth
-    ? validate(queryWithHealth, given)
-    : validate(query, given);
+  const options: z.infer<typeof queryWithHealth> = readQueryString(
+    context,
+    hasHealth ? queryWithHealth : query,
+  );
   const { limit, cursor, sort, fields, count, include, health, explain } = options;
   return {
     limit: limit === undefined ? undefined : Number(limit),
@@ -191,8 +189,12 @@ export async function sendDocuments(
   return await streamText(context, envelope(stream, isPaged), "application/json");
 }
 
+/** Whether NDJSON is asked for by its name: with a quality of 0 it is what is not wanted (RFC 9110 §12.4.2). */
 function acceptsNdjson(context: Context): boolean {
-  return (context.req.header("Accept") ?? "").toLowerCase().includes(NDJSON);
+  return (context.req.header("Accept") ?? "").toLowerCase().split(",").some((range) => {
+    const [type, ...parameters] = range.split(";").map((part) => part.trim());
+    return type === NDJSON && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+  });
 }
 
 async function* envelope(stream: DocumentStream, isPaged: boolean): AsyncGenerator<string> {

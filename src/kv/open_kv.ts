@@ -1,4 +1,5 @@
 /** Opens the KV that the settings name: a file of this machine, or one across the network. */
+import { ConfigError } from "../cli/config.ts";
 import { patient } from "./patient_kv.ts";
 import { RemoteKv } from "./remote_kv.ts";
 
@@ -17,6 +18,7 @@ export interface OpenKv {
  *
  * @param db a path, `:memory:`, or the URL of a KV Connect endpoint
  * @param node names this node among those of a shared KV
+ * @throws {ConfigError} without a token
  * @throws {Error} with one line that says what is in the way
  */
 export async function openKv(db: string, isShared: boolean, node: string): Promise<OpenKv> {
@@ -26,7 +28,7 @@ export async function openKv(db: string, isShared: boolean, node: string): Promi
     return { kv: patient(kv), upSince: () => openedAt };
   }
   const token = Deno.env.get("DENO_KV_ACCESS_TOKEN");
-  if (!token) throw new Error(`The KV ${db} needs its token in DENO_KV_ACCESS_TOKEN (--db)`);
+  if (!token) throw new ConfigError(`The KV ${db} needs its token in DENO_KV_ACCESS_TOKEN (--db)`);
   const kv = new RemoteKv({ url: db, token, node });
   await kv.ready(START_WAIT_MS);
   return { kv, upSince: () => kv.upSince };

@@ -1,6 +1,7 @@
 /** `POST /asset_registries`: a query over the entries, if asked with their health. */
 import type { Context } from "hono";
 import { compileFilter } from "../collection/filter.ts";
+import type { JsonObject } from "../collection/json.ts";
 import type { Match, QueryResult } from "../collection/query.ts";
 import { readJsonBody } from "../http/json_body.ts";
 import { readQueryOptions, sendCount, sendDocuments } from "../http/query_answer.ts";
@@ -31,7 +32,11 @@ export async function answerEntries(
   const result = health === undefined
     ? service.entries.query({ ...request, limit })
     : only(service.entries.query(request), limit, (match) => healthOfMatch(match).status === health);
-  if (options.isCountOnly) return sendCount(context, await result.count());
+  const explain = (): JsonObject => options.explains ? { explain: { ...result.explain() } } : {};
+  if (options.isCountOnly) {
+    const count = await result.count();
+    return sendCount(context, count, explain());
+  }
   async function* documents() {
     for await (const match of result.matches) {
       yield JSON.stringify({
@@ -41,7 +46,7 @@ export async function answerEntries(
       });
     }
   }
-  const stream = { documents: documents(), nextCursor: () => result.nextCursor() };
+  const stream = { documents: documents(), nextCursor: () => result.nextCursor(), explain };
   return await sendDocuments(context, stream, options);
 }
 

@@ -8,6 +8,7 @@ import { onceOf } from "../http/idempotency_key.ts";
 import { sendJson } from "../http/send.ts";
 import { operationRoutes, type OperationRoutesOptions } from "../http/operation_routes.ts";
 import { readJsonBody } from "../http/json_body.ts";
+import { readQueryString } from "../http/query_string.ts";
 import { traced } from "../observe/observed.ts";
 import { validate } from "../validation.ts";
 import { webRoutes, type WebRoutesOptions } from "../web/routes.ts";
@@ -66,7 +67,7 @@ export const entryQuery = z.object({
 
 async function getEntry(context: Context<AppEnv>, service: RegistryService): Promise<Response> {
   const id = pathRest(context, "/asset_registry/");
-  const { include } = validate(entryQuery, Object.fromEntries(new URL(context.req.url).searchParams));
+  const { include } = readQueryString(context, entryQuery);
   if (include) {
     // Health changes without the entry, so this answer has no entity tag.
     const { entry, health } = await service.getWithHealth(id);

@@ -225,5 +225,9 @@ export function filterTests(suite: Suite): void {
     }
     const several = assertError(await query(server, {}, "?limit=0&count=all"), 400, "invalid_request");
     assertEquals(detailPaths(several), ["count", "limit"]);
+    const once = assertError(await query(server, {}, "?limit=-1"), 400, "invalid_request");
+    assertEquals(once.body.error, "limit must be a number from 1 to 10000.");
+    const twice = assertError(await query(server, {}, "?limit=2&limit=3"), 400, "invalid_request");
+    assertEquals([twice.body.error, detailPaths(twice)], ["limit can be given only once.", ["limit"]]);
   });
 }

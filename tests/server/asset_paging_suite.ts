@@ -221,6 +221,11 @@ export function pagingTests(suite: Suite): void {
     const ask = (search: string) => query(server, {}, search, { Accept: "application/x-ndjson" });
     const whole = assertStatus(await ask(""), 200);
     assert(/^application\/x-ndjson\b/.test(whole.headers.get("Content-Type") ?? ""));
+    const unwanted = await query(server, {}, "", { Accept: "application/x-ndjson;q=0, application/json" });
+    assertEquals(
+      unwanted.headers.get("Content-Type"),
+      whole.headers.get("Content-Type")?.replace("x-ndjson", "json"),
+    );
     const lines = whole.text.split("\n");
     assertEquals(lines.pop(), "");
     assertEquals(

@@ -72,6 +72,7 @@ Deno.test("A wrong command line ends with exit code 2 and one line that names wh
     [["--query-timeout", "soon"], "--query-timeout"],
     [["--idle-timeout", "-1s"], "--idle-timeout"],
     [["--data-dir", ""], "--data-dir"],
+    [["--db", "http://127.0.0.1:9"], "DENO_KV_ACCESS_TOKEN"],
     [["serv"], "serv"],
   ];
   for (const [flags, named] of wrong) {

@@ -180,3 +180,13 @@ Deno.test("What is known of health survives a restart, and an entry made anew st
   await register(registry, "one", "");
   assert(["unknown", "unhealthy"].includes(textAt(await health(), "health.status")));
 });
+
+Deno.test("explain=true tells how the entries were found", async () => {
+  await using registry = await startRegistry();
+  await register(registry, "up", refusedUrl());
+  for (const options of ["?explain=true", "?explain=true&count=only", "?explain=true&health=unhealthy"]) {
+    const { body } = assertStatus(await list(registry, options), 200);
+    assertEquals(typeof at(body, "explain.time_ms"), "number", options);
+  }
+  assert(!("explain" in assertStatus(await list(registry, ""), 200).body));
+});
