@@ -79,6 +79,18 @@ export async function allPages(
   throw new Error("There is no end to the pages");
 }
 
+/**
+ * The name under which one of several servers opens a KV that they share. In this process they share a file: that is refused
+ * to servers that name it alike, so each has a link to it.
+ *
+ * @param folder of the file; it is there
+ */
+export async function sharedKv(folder: string, node: string): Promise<string> {
+  await Deno.mkdir(`${folder}/${node}`);
+  await Deno.symlink(`${folder}/shared.kv`, `${folder}/${node}/shared.kv`);
+  return `${folder}/${node}/shared.kv`;
+}
+
 /** Makes an asset without a file. */
 export async function add(server: TestServer, name: string, more: JsonObject = {}): Promise<string> {
   return (await created(server, { asset_name: name, ...more })).id;

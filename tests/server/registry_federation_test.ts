@@ -21,6 +21,7 @@ import {
   ndjson,
   register,
   search,
+  sharedKv,
   sourceOf,
   startFakeDb,
   startRegistry,
@@ -90,10 +91,10 @@ Deno.test("The query string of an Assets DB works: sort, fields, include, limit,
 Deno.test("explain=true says what each source did, in NDJSON in the last line", async () => {
   const folder = await Deno.makeTempDir({ prefix: "federation-test-" });
   try {
-    const db = `${folder}/shared.kv`;
+    const db = (node: string) => sharedKv(folder, node);
     await using registry = await startRegistry();
-    await using owner = await startTestServer({ db, assetsDbId: "owner" });
-    await using second = await startTestServer({ db, assetsDbId: "second" });
+    await using owner = await startTestServer({ db: await db("a"), assetsDbId: "owner" });
+    await using second = await startTestServer({ db: await db("b"), assetsDbId: "second" });
     for (let n = 0; n < 3; n++) await add(owner, `n${n}`);
     // With its own change it has those before.
     await add(second, "own");
@@ -157,12 +158,13 @@ Deno.test("What is wrong with a search is 400 before anything is sent", async ()
 
 Deno.test("An asset reached through two nodes of one KV appears once and counts once, as its owner shows it", async () => {
   const folder = await Deno.makeTempDir({ prefix: "federation-test-" });
-  const db = `${folder}/shared.kv`;
+  const db = (node: string) => sharedKv(folder, node);
   try {
     await using registry = await startRegistry();
-    await using first = await startTestServer({ db, assetsDbId: "first", publicUrl: "http://old.example" });
-    await using second = await startTestServer({ db, assetsDbId: "second" });
-    await using replica = await startTestServer({ db, assetsDbId: "second" });
+    const old = { assetsDbId: "first", publicUrl: "http://old.example" };
+    await using first = await startTestServer({ db: await db("a"), ...old });
+    await using second = await startTestServer({ db: await db("b"), assetsDbId: "second" });
+    await using replica = await startTestServer({ db: await db("c"), assetsDbId: "second" });
     await using other = await startTestServer();
     for (let n = 0; n < 5; n++) {
       await add(first, `first-${n}`);
