@@ -1,6 +1,7 @@
 /** Texts, values and JSON that have broken servers before, and mutations of what is in order. */
 import fc from "fast-check";
 import { isJsonObject, type Json, type JsonObject } from "../../src/collection/json.ts";
+import { codePoint } from "../unicode.ts";
 
 /** What stands for something that is there: the world puts its name in when a request is sent. */
 export const KNOWN = ["@uri@", "@id@", "@file@", "@upload@", "@entry@", "@cursor@", "@etag@"] as const;
@@ -47,7 +48,7 @@ const TEXTS = [
 /** Any text: known troublemakers, long ones, and any Unicode. */
 export const text: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...TEXTS) },
-  { weight: 3, arbitrary: fc.string({ unit: "binary", maxLength: 40 }) },
+  { weight: 3, arbitrary: fc.string({ unit: codePoint, maxLength: 40 }) },
   { weight: 1, arbitrary: fc.constantFrom(...KNOWN) },
   {
     weight: 1,
