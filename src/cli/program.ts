@@ -70,7 +70,13 @@ const MAINTENANCE_COMMANDS = [addFsckCommand, addBackupCommand, addRestoreComman
  */
 export async function runProgram(args: string[]): Promise<number> {
   try {
-    await makeProgram().parseAsync(args, { from: "user" });
+    const program = makeProgram();
+    const [first, named] = args;
+    // Commander would print all there is.
+    if (first === "help" && named !== undefined && !isCommand(program, named)) {
+      throw unknownCommand(program, named);
+    }
+    await program.parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -97,13 +103,7 @@ export function makeProgram(): Command {
     .helpCommand("help [command]", "print the help of a command");
   addSettingFlags(program);
   program.action(async ([unknown]: string[]) => {
-    if (unknown !== undefined) {
-      const meant = similarWord(unknown, program.commands.map((command) => command.name()));
-      throw new ConfigError(
-        `unknown command ${JSON.stringify(unknown)}; ` +
-          (meant === undefined ? "" : `did you mean ${meant}? `) + "assets-server --help lists them",
-      );
-    }
+    if (unknown !== undefined) throw unknownCommand(program, unknown);
     const config = readConfig(flagTexts(program), (name) => Deno.env.get(name));
     // The other commands do without the server's modules, and start sooner; so does a mistake, which is told at once.
     const { serve } = await import("./serve_command.ts");
@@ -115,6 +115,18 @@ export function makeProgram(): Command {
   for (const add of MAINTENANCE_COMMANDS) add(program);
   answerMistakes(program, program.name());
   return program;
+}
+
+function isCommand(program: Command, name: string): boolean {
+  return program.commands.some((command) => command.name() === name);
+}
+
+function unknownCommand(program: Command, name: string): ConfigError {
+  const meant = similarWord(name, program.commands.map((command) => command.name()));
+  return new ConfigError(
+    `unknown command ${JSON.stringify(name)}; ` +
+      (meant === undefined ? "" : `did you mean ${meant}? `) + "assets-server --help lists them",
+  );
 }
 
 /** Has mistakes answered in one line that names the help of the command. */

@@ -74,6 +74,7 @@ Deno.test("A wrong command line ends with exit code 2 and one line that names wh
     [["--data-dir", ""], "--data-dir"],
     [["--db", "http://127.0.0.1:9"], "DENO_KV_ACCESS_TOKEN"],
     [["serv"], "serv"],
+    [["help", "nope"], "nope"],
   ];
   for (const [flags, named] of wrong) {
     assertOneLine(await run(flags, { DATA_DIR: dataDir, PORT: "0" }), 2, named);
