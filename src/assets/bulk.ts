@@ -195,7 +195,8 @@ class Bulk {
   /** Stores assets; returns those that were refused, and why. */
   async #store(assets: NewAsset[]): Promise<Map<NewAsset, ServiceError>> {
     try {
-      return await this.#inTime(storeOrFail(this.#service, assets, { mayBeThere: this.#ids !== undefined }));
+      const storing = storeOrFail(this.#service, assets, { mayBeThere: this.#ids !== undefined });
+      return await this.#inTime(this.#service.storing.add(storing));
     } catch (error) {
       log.error("Lines of a bulk creation could not be stored: {error}", { error });
       const failure = error instanceof ServiceError ? error : unavailable(error);

@@ -14,6 +14,7 @@ import type { UniqueValue } from "../collection/truth.ts";
 import { ServiceError } from "../errors.ts";
 import type { ObjectStore } from "../objects/object_store.ts";
 import { Journal } from "./journal.ts";
+import { OngoingWork } from "./ongoing_work.ts";
 import { Owners } from "./owners.ts";
 import { type Asset, assetUri, type CreateBody, MAX_ASSET_BYTES, type StoredAsset } from "./schema.ts";
 import { updateAsset } from "./update.ts";
@@ -58,11 +59,16 @@ export type FileLocation =
 /** Checks the precondition of a change against the entity tag it would change; throws if it does not hold. */
 export type Precondition = (etag: string) => void;
 
+/** A KV that answers has stored what it was given by then; groups of lines are given up after the same time. */
+const CLOSE_WAIT_MS = 5000;
+
 /** One Assets DB. */
 export class AssetService {
   readonly assets: Collection;
   readonly journal: Journal;
   readonly options: AssetServiceOptions;
+  /** What is being stored for clients that may have gone away meanwhile. */
+  readonly storing = new OngoingWork();
   readonly #owners: Owners;
 
   constructor(options: AssetServiceOptions) {
@@ -97,8 +103,9 @@ export class AssetService {
     this.#owners.announce();
   }
 
-  /** Ends what goes on in the background. */
+  /** Ends what goes on in the background, once what is being stored has been, or the KV does not take it. */
   async close(): Promise<void> {
+    await this.storing.ended(CLOSE_WAIT_MS);
     await this.#owners.close();
     await this.assets.close();
   }

@@ -140,6 +140,28 @@ Deno.test("createFromLines() answers the lines of a failed commit with unavailab
   assertEquals(answers.filter(({ code }) => code === "unavailable").length, 100);
 });
 
+Deno.test("A service that closes lets the lines that are on their way be stored, though nobody waits for the answer", async () => {
+  const begun = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  let isHeld = false;
+  const test = await open((kv) =>
+    withCommits(kv, async (real) => {
+      if (!isHeld) return await real();
+      begun.resolve();
+      await released.promise;
+      return await real();
+    })
+  );
+  isHeld = true;
+  const answer = createFromLines(test.service, source([lineOf(1)]).read).next();
+  await begun.promise;
+  const closed = test[Symbol.asyncDispose]();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  released.resolve();
+  assert(/"line":1,"success":true/.test(String((await answer).value)));
+  await closed;
+});
+
 Deno.test("createFromLines() lets others have their turn while every line is bad", async () => {
   await using test = await open();
   const { read } = source([`${"1\n".repeat(40_000)}`]);
