@@ -151,7 +151,7 @@ for (const [silent, sizeBytes, asked] of SILENCES) {
         const seen = requests.filter((request) => request.query.get("partNumber") !== "2").map(operationOf);
         assertEquals(seen, asked);
       },
-      { timeoutOf: (request) => isSilent(request) ? 150 : 10_000 },
+      { timeoutOf: (request) => isSilent(request) ? 500 : 10_000 },
     );
   });
 }
